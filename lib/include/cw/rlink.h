@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CW_RLINK_H
+#define CW_RLINK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "cw/program.h"
+#include "cw/sha256.h"
+
+/*
+ * Messages of the reader link: terminal (client) <-> reader (server), TCP.
+ * Bytes in docs/spec/reader-link.md; framing in cw/frame.h.
+ *
+ * A reader serves one terminal.  A second connection gets REFUSE and is closed.
+ * The terminal speaks first (HELLO).  Every RUN ends in exactly one RESULT
+ * unless the reader loses power; the reader keeps a RESULT and sends it again
+ * after a reconnection until RESULT_ACK.
+ *
+ * One slot holds a queue of CW_RLINK_QUEUE programs: one running and at least
+ * one ahead.  A RUN with CW_RUN_CHAIN starts only when the one before it ended
+ * GOOD; else it ends SKIPPED with no byte sent.
+ *
+ * attempt must rise per slot within a boot (replays are refused, W10); the
+ * terminal draws it from its journal's counter.
+ */
+#define CW_RLINK_VERSION 1
+#define CW_RLINK_PORT 7816
+#define CW_RLINK_BODY_MAX 16384
+#define CW_RLINK_DATA_MAX 8192		/* image bytes in one STORE_DATA */
+#define CW_RLINK_SLOTS_MAX 8
+#define CW_RLINK_QUEUE 4		/* programs per slot, the running one included */
+#define CW_RLINK_STEPS_MAX 128		/* step lines in a RESULT */
+
+enum cw_rl_type {
+	/* terminal -> reader */
+	CW_RL_HELLO = 0x01,
+	CW_RL_PING = 0x02,
+	CW_RL_STORE_BEGIN = 0x10,
+	CW_RL_STORE_DATA = 0x11,
+	CW_RL_STORE_END = 0x12,
+	CW_RL_RUN = 0x20,
+	CW_RL_CONTINUE = 0x21,
+	CW_RL_ABORT = 0x22,
+	CW_RL_RESULT_ACK = 0x23,
+	CW_RL_QUERY = 0x24,
+	/* reader -> terminal */
+	CW_RL_HELLO_OK = 0x81,
+	CW_RL_PONG = 0x82,
+	CW_RL_REFUSE = 0x83,
+	CW_RL_ERROR = 0x84,
+	CW_RL_STORE_OK = 0x90,
+	CW_RL_RUN_OK = 0xA0,
+	CW_RL_ASK = 0xA1,
+	CW_RL_RESULT = 0xA3,
+	CW_RL_SLOT = 0xA4,
+	CW_RL_UNKNOWN = 0xA5,
+};
+
+/* HELLO: the terminal names itself. */
+struct cw_rl_hello {
+	char terminal[64];
+	uint64_t session;	/* random; tells a reconnection from a second terminal */
+};
+
+/* HELLO_OK */
+struct cw_rl_hello_ok {
+	uint8_t serial[16];
+	char firmware[32];	/* "cardwright-host 0.1.0" */
+	uint64_t boot_id;	/* changes with every start of the reader */
+	uint8_t slot_cnt;
+	uint32_t store_cap;	/* bytes */
+	uint32_t store_gen;	/* 0: nothing stored since boot */
+	uint32_t store_len;
+	uint8_t store_digest[CW_SHA256_LEN];	/* zero when store_gen is 0 */
+};
+
+/* REFUSE (then the reader closes) and ERROR (answer to one request). */
+struct cw_rl_refuse {
+	int16_t err;		/* CW_E* : EBUSY another terminal, EVERSION, ESTATE, ... */
+	char text[128];		/* names the place and the remedy */
+};
+
+struct cw_rl_store_begin {
+	uint32_t len;		/* 1..store_cap */
+	uint8_t digest[CW_SHA256_LEN];
+};
+/* STORE_DATA: bytes in order of offset; not answered one by one. */
+struct cw_rl_store_data {
+	uint32_t off;
+	const uint8_t *buf;	/* borrowed */
+	uint16_t len;		/* 1..CW_RLINK_DATA_MAX */
+};
+/* STORE_END has an empty body; answered by STORE_OK or ERROR (EDIGEST, ESHORT).
+ * STORE_BEGIN is answered by ERROR only (ETOOBIG, EBUSY while a slot loads). */
+struct cw_rl_store_ok {
+	uint32_t gen;
+	uint32_t len;
+	uint8_t digest[CW_SHA256_LEN];
+};
+
+enum cw_run_flag {
+	CW_RUN_CHAIN = 0x01,	/* only if the program before it ended GOOD */
+	CW_RUN_PERSONAL = 0x02,	/* holds a person's record: wipe it at the end */
+	CW_RUN_KEEP_POWER = 0x04, /* leave the card active at the end (chain, PC/SC) */
+};
+struct cw_rl_run {
+	uint8_t slot;
+	uint8_t flags;
+	uint64_t attempt;	/* > every earlier one of this slot in this boot */
+	uint32_t card_session;	/* 0 = any; else refused unless the slot's is equal */
+	const uint8_t *prog;	/* borrowed; checked by cw_prog_check */
+	uint16_t prog_len;
+};
+/* RUN_OK: queued; ERROR EFULL, ESTATE (attempt not rising), EREMOVED, EFORMAT. */
+struct cw_rl_run_ok {
+	uint8_t slot;
+	uint64_t attempt;
+	uint8_t queued;		/* programs in the queue now, this one included */
+};
+struct cw_rl_continue {
+	uint8_t slot;
+	uint64_t attempt;
+	const uint8_t *prog;
+	uint16_t prog_len;
+};
+struct cw_rl_slot_attempt {	/* ABORT (attempt 0 = all of the slot), RESULT_ACK, QUERY, UNKNOWN */
+	uint8_t slot;
+	uint64_t attempt;
+};
+
+struct cw_rl_capture {
+	uint8_t id;
+	uint16_t len;
+	const uint8_t *buf;	/* borrowed */
+};
+/* ASK: captures so far */
+struct cw_rl_ask {
+	uint8_t slot;
+	uint64_t attempt;
+	uint8_t capture_cnt;
+	struct cw_rl_capture capture[CW_PROG_CAPTURE_MAX];
+};
+
+/* One executed step in a RESULT: what a trace needs beyond the program. */
+struct cw_rl_step {
+	uint16_t idx;
+	uint16_t sw;		/* last status word of the step; 0 if none */
+	uint16_t rsp_len;	/* response data bytes */
+	uint32_t us;		/* time the step took */
+	uint32_t blocks;	/* LOAD: blocks written */
+};
+
+enum cw_result_flag {
+	CW_RES_TOUCHED = 0x01,	/* a personal byte may have reached the card */
+	CW_RES_ACTIVE = 0x02,	/* the card is still powered */
+};
+struct cw_rl_result {
+	uint8_t slot;
+	uint8_t flags;
+	uint64_t attempt;
+	uint64_t boot_id;
+	uint32_t card_session;	/* rises at every insertion in this slot */
+	uint16_t outcome;	/* enum cw_outcome */
+	uint16_t sw;		/* last status word, 0 if none */
+	uint16_t step;		/* index of the failed step, or of the last */
+	uint64_t line_etu;	/* etu the line had to be busy (ISO minimum) */
+	uint32_t us;		/* whole program */
+	uint8_t atr_len;
+	uint8_t atr[33];
+	uint8_t ta1;		/* F/D in use at the end, 0x11 = default */
+	uint8_t capture_cnt;
+	struct cw_rl_capture capture[CW_PROG_CAPTURE_MAX];
+	uint16_t step_cnt;	/* the last CW_RLINK_STEPS_MAX of the steps run */
+	struct cw_rl_step steps[CW_RLINK_STEPS_MAX];
+};
+
+/* SLOT: sent at every change, and one per slot right after HELLO_OK */
+struct cw_rl_slot {
+	uint8_t slot;
+	uint8_t present;	/* 0 no card, 1 card, 2 unknown (no switch) */
+	uint32_t card_session;
+	uint8_t state;		/* enum cw_slot_state of the reader core */
+};
+
+/*
+ * Encoders write a whole frame (header included) to out and return its length
+ * or CW_EFULL; id is the frame's request id.  CW_FRAME_HDR + CW_RLINK_BODY_MAX
+ * bytes always suffice.  Decoders take the body; 0, CW_ESHORT, CW_EFORMAT.
+ * Pointers in decoded structs borrow from the body.
+ */
+int cw_rl_put_hello(uint8_t *out, size_t cap, uint32_t id, const struct cw_rl_hello *m);
+int cw_rl_put_hello_ok(uint8_t *out, size_t cap, uint32_t id, const struct cw_rl_hello_ok *m);
+/* type: CW_RL_REFUSE or CW_RL_ERROR */
+int cw_rl_put_refuse(uint8_t *out, size_t cap, uint32_t id, uint8_t type, const struct cw_rl_refuse *m);
+int cw_rl_put_store_begin(uint8_t *out, size_t cap, uint32_t id, const struct cw_rl_store_begin *m);
+int cw_rl_put_store_data(uint8_t *out, size_t cap, uint32_t id, const struct cw_rl_store_data *m);
+int cw_rl_put_store_ok(uint8_t *out, size_t cap, uint32_t id, const struct cw_rl_store_ok *m);
+int cw_rl_put_run(uint8_t *out, size_t cap, uint32_t id, const struct cw_rl_run *m);
+int cw_rl_put_run_ok(uint8_t *out, size_t cap, uint32_t id, const struct cw_rl_run_ok *m);
+int cw_rl_put_continue(uint8_t *out, size_t cap, uint32_t id, const struct cw_rl_continue *m);
+/* type: ABORT, RESULT_ACK, QUERY or UNKNOWN */
+int cw_rl_put_slot_attempt(uint8_t *out, size_t cap, uint32_t id, uint8_t type, const struct cw_rl_slot_attempt *m);
+int cw_rl_put_ask(uint8_t *out, size_t cap, uint32_t id, const struct cw_rl_ask *m);
+int cw_rl_put_result(uint8_t *out, size_t cap, uint32_t id, const struct cw_rl_result *m);
+int cw_rl_put_slot(uint8_t *out, size_t cap, uint32_t id, const struct cw_rl_slot *m);
+/* PING, PONG, STORE_END: empty bodies */
+int cw_rl_put_empty(uint8_t *out, size_t cap, uint32_t id, uint8_t type);
+
+int cw_rl_get_hello(struct cw_rl_hello *m, const uint8_t *body, size_t len);
+int cw_rl_get_hello_ok(struct cw_rl_hello_ok *m, const uint8_t *body, size_t len);
+int cw_rl_get_refuse(struct cw_rl_refuse *m, const uint8_t *body, size_t len);
+int cw_rl_get_store_begin(struct cw_rl_store_begin *m, const uint8_t *body, size_t len);
+int cw_rl_get_store_data(struct cw_rl_store_data *m, const uint8_t *body, size_t len);
+int cw_rl_get_store_ok(struct cw_rl_store_ok *m, const uint8_t *body, size_t len);
+int cw_rl_get_run(struct cw_rl_run *m, const uint8_t *body, size_t len);
+int cw_rl_get_run_ok(struct cw_rl_run_ok *m, const uint8_t *body, size_t len);
+int cw_rl_get_continue(struct cw_rl_continue *m, const uint8_t *body, size_t len);
+int cw_rl_get_slot_attempt(struct cw_rl_slot_attempt *m, const uint8_t *body, size_t len);
+int cw_rl_get_ask(struct cw_rl_ask *m, const uint8_t *body, size_t len);
+int cw_rl_get_result(struct cw_rl_result *m, const uint8_t *body, size_t len);
+int cw_rl_get_slot(struct cw_rl_slot *m, const uint8_t *body, size_t len);
+
+/* "RUN", "RESULT", ...; "?" for an unknown type. Static. */
+const char *cw_rl_type_name(uint8_t type);
+
+#endif

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CW_T0_H
+#define CW_T0_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "cw/apdu.h"
+
+/*
+ * T=0, interface device side, at character level: ISO/IEC 7816-3:2006, clause
+ * 10 and 12.2 (mapping of APDUs, extended length by ENVELOPE), 7.3 (error
+ * signal and repetition).
+ *
+ * A pure engine: it does no I/O and reads no clock.  After every step it says
+ * in `out` the one thing it needs next; the caller does it and comes back with
+ * the matching event.
+ *
+ *	cw_t0_start(&t, &cfg, apdu, apdu_len, rsp, sizeof rsp, &out);
+ *	while (out.want == CW_T0_SEND || out.want == CW_T0_RECV) {
+ *		... send out.tx[out.tx_len], or receive 1..out.rx_max characters
+ *		    with the first (and each further) due within out.wait_etu ...
+ *		cw_t0_step(&t, &ev, &out);
+ *	}
+ *	out.want == CW_T0_DONE: rsp holds out.rsp_len bytes, SW1 SW2 last.
+ *	out.want == CW_T0_FAIL: out.err says why; the card must be deactivated.
+ *
+ * Parity.  A receiver with a wrong parity signals error on I/O and the sender
+ * repeats the character.  The line does the signalling (7.3 leaves no time
+ * for software); it tells the engine with CW_T0_EV_RX .bad_cnt how often
+ * it had to in this read, or with CW_T0_EV_PARITY that it gave up on a
+ * character after CW_T0_REPEAT_MAX repetitions.  When the CARD signals an
+ * error, the line stops sending and reports CW_T0_EV_NACK with the index of
+ * the refused character; the engine re-sends from there and gives up with
+ * CW_EPARITY after CW_T0_REPEAT_MAX repetitions of one character.
+ *
+ * Bounds: at most cfg.null_max NULL bytes in a row (0: no limit; 10.3.3 sets
+ * none), at most 260 GET RESPONSE rounds per APDU, 6Cxx answered once.
+ */
+#define CW_T0_REPEAT_MAX 3
+
+struct cw_t0_cfg {
+	uint32_t wt_etu;	/* work waiting time: WI * 960 * Di, 10.2 */
+	uint32_t null_max;	/* NULL procedure bytes in a row, 0 = no limit */
+	bool manual_get;	/* true: give 61xx / 6Cxx to the caller as they are */
+};
+
+enum cw_t0_ev_kind {
+	CW_T0_EV_SENT,		/* all of out.tx is on the line */
+	CW_T0_EV_NACK,		/* ev.idx: character of out.tx that was refused */
+	CW_T0_EV_RX,		/* ev.buf[ev.len]: 1..rx_max logical bytes */
+	CW_T0_EV_PARITY,	/* a received character stayed wrong */
+	CW_T0_EV_TIMEOUT,	/* wait_etu passed with no character */
+};
+
+struct cw_t0_ev {
+	enum cw_t0_ev_kind kind;
+	const uint8_t *buf;	/* borrowed for the call */
+	size_t len;
+	size_t idx;
+	uint32_t bad_cnt;	/* characters repeated by the card in this read */
+};
+
+enum cw_t0_want { CW_T0_SEND, CW_T0_RECV, CW_T0_DONE, CW_T0_FAIL };
+
+struct cw_t0_out {
+	enum cw_t0_want want;
+	const uint8_t *tx;	/* borrows from engine or command until the next step */
+	size_t tx_len;
+	size_t rx_max;		/* characters that are certain to come (never more) */
+	uint32_t wait_etu;
+	size_t rsp_len;
+	int err;		/* CW_ETIMEOUT, CW_EPARITY, CW_EPROTO, CW_EFULL */
+};
+
+struct cw_t0 {
+	struct cw_t0_cfg cfg;
+	struct cw_apdu cmd;
+	const uint8_t *cmd_buf;	/* borrowed until DONE or FAIL */
+	uint8_t *rsp;		/* borrowed until DONE or FAIL */
+	size_t rsp_cap;
+	size_t rsp_len;
+	uint8_t hdr[5];		/* TPDU header under way */
+	const uint8_t *tx;
+	size_t tx_off, tx_len;	/* data bytes of the TPDU: sent so far, total */
+	size_t rx_left;		/* data bytes of the TPDU still to come */
+	size_t env_off;		/* ENVELOPE: bytes of the command carried so far */
+	size_t sent_len;	/* length of the last SEND */
+	size_t sent_base;
+	uint32_t null_cnt;
+	uint32_t repeat_cnt;	/* of the character under way */
+	uint32_t round_cnt;	/* GET RESPONSE rounds */
+	uint32_t le_left;
+	uint8_t one[1];
+	uint8_t sw1;
+	uint8_t state;
+	uint8_t outer;
+	bool resent;		/* 6Cxx already answered */
+	/* counters, never reset by start: kept for the status page */
+	uint32_t parity_rx_cnt, parity_tx_cnt, null_total_cnt;
+};
+
+/* apdu and rsp are borrowed until DONE or FAIL. 0, or the code of cw_apdu_parse. */
+int cw_t0_start(struct cw_t0 *t, const struct cw_t0_cfg *cfg,
+    const uint8_t *apdu, size_t apdu_len, uint8_t *rsp, size_t rsp_cap,
+    struct cw_t0_out *out);
+
+void cw_t0_step(struct cw_t0 *t, const struct cw_t0_ev *ev,
+    struct cw_t0_out *out);
+
+#endif

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CW_PORT_H
+#define CW_PORT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "cw/atr.h"
+
+/*
+ * The contract between the reader core and a board.
+ *
+ * Down-calls (the op tables below) start work and return; they are made from
+ * the main loop only and never from within each other.  What becomes of the
+ * work comes back as an event through cw_reader_event() (the only up-call),
+ * also from the main loop: an interrupt handler queues on a ring of the board.
+ * A down-call must not call cw_reader_event() itself: the board queues the
+ * event and delivers it after the current step has returned.
+ *
+ * Deadlines live in the core: cw_reader_step() tells when it wants to be called
+ * again; only the board knows the time.
+ */
+
+/* ISO/IEC 7816-3:2006, clauses 7 and 8 */
+struct cw_line {
+	uint32_t clk_hz;	/* 1e6..5e6 before PPS, the card's limit after */
+	uint32_t etu_clk;	/* clocks per etu, F/D: 372 at reset */
+	uint16_t guard_etu;	/* 12 + N: leading edge to leading edge */
+	enum cw_convention convention;
+};
+
+struct cw_card_ops {
+	/*
+	 * vcc_mv > 0: activates in ISO order (6.2.1: RST low, VCC, I/O reception,
+	 * CLK) and holds RST low; 0: deactivates (6.4).  Then CW_EV_POWERED with
+	 * err 0, CW_EREMOVED or CW_EIO (over-current: CW_EREMOVED is not used).
+	 */
+	int (*power)(void *dev, uint8_t slot, uint32_t vcc_mv);
+	/*
+	 * asserted true: RST low (for a warm reset); false: RST high, and the
+	 * line listens under `direct`, at 372/1.  No event of its own.
+	 */
+	int (*reset)(void *dev, uint8_t slot, bool asserted);
+	/* CW_ERANGE if not reachable within 1 %; else in force at once. */
+	int (*set_line)(void *dev, uint8_t slot, const struct cw_line *line);
+	/* The fastest the hardware can do; asked before PPS. */
+	int (*best_line)(void *dev, uint8_t slot, uint8_t ta1, struct cw_line *line);
+	/* borrows buf until CW_EV_SENT / CW_EV_NACK */
+	int (*send)(void *dev, uint8_t slot, const uint8_t *buf, size_t len);
+	/*
+	 * Receives 1..cap characters, each due within wait_etu of the one
+	 * before; delivers CW_EV_RECV as soon as it has cap of them or the
+	 * line falls silent for a while with some in hand, CW_EV_SILENT
+	 * after wait_etu without any.
+	 */
+	int (*recv)(void *dev, uint8_t slot, size_t cap, uint32_t wait_etu);
+	/* Ends send or recv without event. */
+	void (*abort)(void *dev, uint8_t slot);
+	/* 0 none, 1 present, 2 unknown (no switch) */
+	int (*present)(void *dev, uint8_t slot);
+};
+
+struct cw_net_ops {
+	/*
+	 * Queues bytes to the peer of connection conn.  Takes all or nothing:
+	 * len, or 0 when there is no room now (CW_EV_NET_ROOM follows), or
+	 * CW_ECLOSED.
+	 */
+	int (*send)(void *dev, int conn, const uint8_t *buf, size_t len);
+	/* Sends what is queued, then closes; no event follows for conn. */
+	void (*close)(void *dev, int conn);
+};
+
+struct cw_store_ops {
+	/* Bulk memory for the image.  off + len <= the cap of the config. */
+	int (*write)(void *dev, uint32_t off, const uint8_t *buf, size_t len);
+	/* Lends len bytes at off until the next store call. NULL on failure. */
+	const uint8_t *(*lend)(void *dev, uint32_t off, size_t len);
+};
+
+struct cw_sys_ops {
+	void (*random)(void *dev, uint8_t *buf, size_t len);
+	void (*watchdog)(void *dev);	/* called when the loop made progress */
+	/* One line for the board's log: no newline, no secret. level 0 error .. 4 trace */
+	void (*log)(void *dev, int level, const char *line);
+};
+
+enum cw_event_kind {
+	CW_EV_TICK,		/* nothing but time; also the first event */
+	CW_EV_NET_OPEN,		/* .conn: somebody connected */
+	CW_EV_NET_DATA,		/* .conn, .buf[.len], borrowed for the call */
+	CW_EV_NET_ROOM,		/* .conn: send may be tried again */
+	CW_EV_NET_CLOSED,	/* .conn is gone */
+	CW_EV_POWERED,		/* .slot, .err */
+	CW_EV_SENT,		/* .slot */
+	CW_EV_NACK,		/* .slot, .idx: the card refused this character */
+	CW_EV_RECV,		/* .slot, .buf[.len], .bad_cnt */
+	CW_EV_PARITY,		/* .slot: a character stayed wrong */
+	CW_EV_SILENT,		/* .slot: wait_etu passed */
+	CW_EV_CARD,		/* .slot, .len: 1 inserted, 0 removed */
+	CW_EV_OVERCURRENT,	/* .slot: the board has deactivated it */
+};
+
+struct cw_event {
+	enum cw_event_kind kind;
+	uint8_t slot;
+	int conn;
+	int err;
+	const uint8_t *buf;
+	size_t len;
+	size_t idx;
+	uint32_t bad_cnt;
+	uint64_t line_etu;	/* RECV, SENT: etu the line was in use since the last event
+				 * of the slot, if the board knows; else 0 */
+};
+
+#endif
