@@ -29,11 +29,16 @@ struct cw_atr_rx {
 	uint8_t iface_left;		/* interface bytes left of this TDi group */
 	uint8_t state;
 	bool need_tck;
+	bool group_td;			/* the group under way ends with a TDi */
 	enum cw_convention convention;
 };
 
 void cw_atr_rx_init(struct cw_atr_rx *rx);
-/* 1: more wanted, 0: complete, CW_EFORMAT: bad TS, CW_ETOOBIG: beyond 33. */
+/*
+ * 1: more wanted, 0: complete, CW_EFORMAT: bad TS, CW_ETOOBIG: the bytes so far
+ * announce more than 33.  While it gives 1, rx->want - rx->len characters are
+ * certain to come.
+ */
 int cw_atr_rx_push(struct cw_atr_rx *rx, uint8_t raw);
 
 struct cw_atr {
@@ -47,20 +52,20 @@ struct cw_atr {
 	uint8_t tc1;		/* N, extra guard time; 0 if absent */
 	bool specific;		/* TA2 present: specific mode, 8.3 */
 	uint8_t ta2;
-	uint8_t wi;		/* TC2, T=0 waiting integer; 10 if absent, 10.2 */
+	uint8_t wi;		/* TC2, T=0 waiting integer; 10 if absent or 0, 10.2 */
 	bool has_t15;
 	uint8_t ta15;		/* clock stop and class, first TA after T=15 */
-	uint8_t ifsc;		/* T=1, 32 if absent, 11.4.2 */
-	uint8_t bwi, cwi;	/* T=1, 4 and 13 if absent, 11.4.3 */
+	uint8_t ifsc;		/* T=1, 32 if absent or reserved, 11.4.2 */
+	uint8_t bwi, cwi;	/* T=1, 4 and 13 if absent or reserved, 11.4.3 */
 	bool crc;		/* T=1, TC bit 1, 11.4.4 */
 	uint8_t hist[15];
 	uint8_t hist_len;
 };
 
 /*
- * Parses len logical bytes.  0; CW_ESHORT truncated; CW_EFORMAT bad TS or
- * bytes left over; CW_ECRC wrong TCK.  A missing TCK where T != 0 is offered
- * is CW_ESHORT.
+ * Parses len logical bytes.  0; CW_ESHORT truncated; CW_EFORMAT bad TS, T=15
+ * in TD1 or bytes left over; CW_ECRC wrong TCK.  A missing TCK where T != 0 is
+ * offered is CW_ESHORT.  On failure a holds nothing of use.
  */
 int cw_atr_parse(struct cw_atr *a, const uint8_t *buf, size_t len);
 

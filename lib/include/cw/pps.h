@@ -15,10 +15,10 @@
 /* 0 with *fi, *fmax_hz, *di filled, or CW_ERANGE for an RFU value in ta1. */
 int cw_pps_fidi(uint8_t ta1, uint16_t *fi, uint32_t *fmax_hz, uint8_t *di);
 
-/* Builds FF PPS0 PPS1 PCK into out; returns its length (4). t: 0 or 1. */
+/* Builds FF PPS0 PPS1 PCK into out; returns its length (4). CW_EINVAL: t > 1. */
 int cw_pps_build(uint8_t out[CW_PPS_MAX], uint8_t t, uint8_t ta1);
 
-/* Length of a response known from its first two bytes: 3..6. */
+/* Length of a response known from its first two bytes: 3..6 (3 if ppss is not FF). */
 int cw_pps_len(uint8_t ppss, uint8_t pps0);
 
 /*
