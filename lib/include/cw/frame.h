@@ -27,7 +27,8 @@ struct cw_frame {
 	uint8_t version;
 	uint8_t type;
 	uint32_t id;
-	const uint8_t *body;	/* borrows from the buffer given to peek */
+	const uint8_t *body;	/* borrows from the buffer given to peek; NULL
+				 * unless peek returned > 0 */
 	uint32_t body_len;
 };
 
@@ -38,6 +39,8 @@ struct cw_frame {
  *           CW_EFORMAT magic, CW_ECRC header or body, CW_EVERSION other
  *           version than `version`, CW_ETOOBIG body above body_max:
  *           the connection must be closed
+ * On CW_EVERSION the header's fields of *f are filled (its CRC was right), so
+ * that the answer can name both versions.
  */
 int cw_frame_peek(struct cw_frame *f, const uint8_t *buf, size_t len,
     uint8_t version, uint32_t body_max);

@@ -26,27 +26,32 @@
 #define CW_PLINK_PORT 7810
 #define CW_PLINK_BODY_MAX (256u * 1024u)
 #define CW_PLINK_CHUNK_MAX (128u * 1024u)
+#define CW_PLINK_TRACE_MAX (16u * 1024u)
 #define CW_NAME_MAX 63
 #define CW_STATIONS_MAX 64	/* stations of one line */
 
+/* X(NAME, number): below 80 from terminal to platform, from 80 up the other way */
+#define CW_PL_TYPE_MAP(X) \
+	X(HELLO, 0x01) \
+	X(PULL, 0x02) \
+	X(GET, 0x03) \
+	X(RESULT, 0x04) \
+	X(REVOKED, 0x05) \
+	X(REFUSED, 0x06) \
+	X(STATUS, 0x07) \
+	X(WELCOME, 0x81) \
+	X(DENY, 0x82) \
+	X(ORDER, 0x83) \
+	X(CHUNK, 0x84) \
+	X(LEASE, 0x85) \
+	X(REVOKE, 0x86) \
+	X(ACK, 0x87) \
+	X(ORDER_STATE, 0x88)
+
 enum cw_pl_type {
-	/* terminal -> platform */
-	CW_PL_HELLO = 0x01,
-	CW_PL_PULL = 0x02,
-	CW_PL_GET = 0x03,
-	CW_PL_RESULT = 0x04,
-	CW_PL_REVOKED = 0x05,
-	CW_PL_REFUSED = 0x06,
-	CW_PL_STATUS = 0x07,
-	/* platform -> terminal */
-	CW_PL_WELCOME = 0x81,
-	CW_PL_DENY = 0x82,
-	CW_PL_ORDER = 0x83,
-	CW_PL_CHUNK = 0x84,
-	CW_PL_LEASE = 0x85,
-	CW_PL_REVOKE = 0x86,
-	CW_PL_ACK = 0x87,
-	CW_PL_ORDER_STATE = 0x88,
+#define X(name, value) CW_PL_##name = (value),
+	CW_PL_TYPE_MAP(X)
+#undef X
 };
 
 /* HELLO: first message of the terminal. */
@@ -154,7 +159,7 @@ struct cw_pl_result {
 	uint8_t atr_len;
 	uint8_t atr[33];
 	uint16_t trace_len;	/* trace text, secrets masked, LF lines */
-	const char *trace;	/* borrowed; at most 16 KiB */
+	const char *trace;	/* borrowed; at most CW_PLINK_TRACE_MAX */
 };
 
 /* ACK: seq is durably recorded (cumulative: all up to it). */
@@ -226,11 +231,14 @@ struct cw_pl_msg {
 	} u;
 };
 
-/* Writes a whole frame; its length, CW_EFULL or CW_EINVAL (unknown type).
+/* Writes a whole frame; its length, CW_EFULL or CW_EINVAL (unknown type, or a
+ * field out of its range, which the peer's decoder would refuse).
  * CW_FRAME_HDR + CW_PLINK_BODY_MAX bytes always suffice. */
 int cw_pl_put(uint8_t *out, size_t cap, const struct cw_pl_msg *m);
-/* Decodes a body; 0, CW_ESHORT, CW_EFORMAT, CW_EPROTO (unknown type). */
+/* Decodes a body; 0, CW_ESHORT, CW_EFORMAT (also a field out of its range),
+ * CW_EPROTO (unknown type). */
 int cw_pl_get(struct cw_pl_msg *m, uint8_t type, const uint8_t *body, size_t len);
+/* "LEASE", "RESULT", ...; "?" for an unknown type. Static. */
 const char *cw_pl_type_name(uint8_t type);
 
 #endif

@@ -33,29 +33,33 @@
 #define CW_RLINK_QUEUE 4		/* programs per slot, the running one included */
 #define CW_RLINK_STEPS_MAX 128		/* step lines in a RESULT */
 
+/* X(NAME, number): below 80 from terminal to reader, from 80 up the other way */
+#define CW_RL_TYPE_MAP(X) \
+	X(HELLO, 0x01) \
+	X(PING, 0x02) \
+	X(STORE_BEGIN, 0x10) \
+	X(STORE_DATA, 0x11) \
+	X(STORE_END, 0x12) \
+	X(RUN, 0x20) \
+	X(CONTINUE, 0x21) \
+	X(ABORT, 0x22) \
+	X(RESULT_ACK, 0x23) \
+	X(QUERY, 0x24) \
+	X(HELLO_OK, 0x81) \
+	X(PONG, 0x82) \
+	X(REFUSE, 0x83) \
+	X(ERROR, 0x84) \
+	X(STORE_OK, 0x90) \
+	X(RUN_OK, 0xA0) \
+	X(ASK, 0xA1) \
+	X(RESULT, 0xA3) \
+	X(SLOT, 0xA4) \
+	X(UNKNOWN, 0xA5)
+
 enum cw_rl_type {
-	/* terminal -> reader */
-	CW_RL_HELLO = 0x01,
-	CW_RL_PING = 0x02,
-	CW_RL_STORE_BEGIN = 0x10,
-	CW_RL_STORE_DATA = 0x11,
-	CW_RL_STORE_END = 0x12,
-	CW_RL_RUN = 0x20,
-	CW_RL_CONTINUE = 0x21,
-	CW_RL_ABORT = 0x22,
-	CW_RL_RESULT_ACK = 0x23,
-	CW_RL_QUERY = 0x24,
-	/* reader -> terminal */
-	CW_RL_HELLO_OK = 0x81,
-	CW_RL_PONG = 0x82,
-	CW_RL_REFUSE = 0x83,
-	CW_RL_ERROR = 0x84,
-	CW_RL_STORE_OK = 0x90,
-	CW_RL_RUN_OK = 0xA0,
-	CW_RL_ASK = 0xA1,
-	CW_RL_RESULT = 0xA3,
-	CW_RL_SLOT = 0xA4,
-	CW_RL_UNKNOWN = 0xA5,
+#define X(name, value) CW_RL_##name = (value),
+	CW_RL_TYPE_MAP(X)
+#undef X
 };
 
 /* HELLO: the terminal names itself. */
@@ -185,10 +189,13 @@ struct cw_rl_slot {
 };
 
 /*
- * Encoders write a whole frame (header included) to out and return its length
- * or CW_EFULL; id is the frame's request id.  CW_FRAME_HDR + CW_RLINK_BODY_MAX
- * bytes always suffice.  Decoders take the body; 0, CW_ESHORT, CW_EFORMAT.
- * Pointers in decoded structs borrow from the body.
+ * Encoders write a whole frame (header included) to out and return its length;
+ * CW_EFULL; CW_EINVAL for a field out of its range (a slot above the maximum, a
+ * text with control characters), which the peer's decoder would refuse.  id is
+ * the frame's request id.  CW_FRAME_HDR + CW_RLINK_BODY_MAX bytes always
+ * suffice.  Decoders take the body; 0, CW_ESHORT, CW_EFORMAT; they check every
+ * range, but not a program (cw_prog_check) nor a digest.  Pointers in decoded
+ * structs borrow from the body.
  */
 int cw_rl_put_hello(uint8_t *out, size_t cap, uint32_t id, const struct cw_rl_hello *m);
 int cw_rl_put_hello_ok(uint8_t *out, size_t cap, uint32_t id, const struct cw_rl_hello_ok *m);
