@@ -13,19 +13,29 @@
 
 /*
  * A framed connection on a libuv loop, plain or TLS: whole frames in, whole
- * frames out, TCP_NODELAY, one write per batch.  All calls and callbacks on the
- * loop's thread.
+ * frames out, TCP_NODELAY, one write per batch: frames sent within one turn of
+ * the loop leave together, before the loop sleeps.  All calls and callbacks on
+ * the loop's thread.  SIGPIPE is ignored from the first connection on.
+ *
+ * A TLS client knows that its own certificate was taken only by the first frame
+ * it gets: TLS 1.3 lets the client open first.  A server that refuses it then
+ * arrives as closed with CW_EDENIED.
+ *
+ * Closing sends what is queued, closes our direction and reads the peer's to
+ * its end (0.5 s at most), so that a last frame or a TLS alert is not lost.
  */
 struct cw_conn;
 struct cw_conn_listener;
 
 struct cw_conn_cb {
-	/* Connected and (TLS) both certificates verified. peer: the peer's
-	 * certificate name ("terminal.line-1") or "" on a plain link. */
+	/* Connected and (TLS) the peer's certificate verified. peer: the first
+	 * DNS name in it ("terminal.line-1"), borrowed, or "" on a plain link. */
 	void (*open)(struct cw_conn *c, void *ctx, const char *peer);
 	/* f->body is borrowed for the call. */
 	void (*frame)(struct cw_conn *c, void *ctx, const struct cw_frame *f);
-	/* The last callback; c is freed when it returns.  err: CW_ECLOSED by the
+	/* The last callback; c is freed when it returns.  It comes without open
+	 * when the connection never came to be (a listener's: with the
+	 * listener's ctx).  err: CW_OK after cw_conn_close, CW_ECLOSED by the
 	 * peer, CW_EPROTO / CW_ECRC / CW_EVERSION / CW_ETOOBIG bad frame,
 	 * CW_EDENIED certificate, CW_ETIMEOUT, CW_EIO; text says more. */
 	void (*closed)(struct cw_conn *c, void *ctx, int err, const char *text);
@@ -53,13 +63,14 @@ struct cw_conn_listener *cw_conn_listen(const struct cw_conn_config *cfg, const 
 uint16_t cw_conn_listener_port(const struct cw_conn_listener *l);
 void cw_conn_listener_close(struct cw_conn_listener *l);
 
-/* Sends a whole frame; copied. 0, CW_EFULL, CW_ECLOSED. */
+/* Sends a whole frame; copied; before open it waits for it. 0, CW_EFULL, CW_ECLOSED. */
 int cw_conn_send(struct cw_conn *c, const uint8_t *frame, size_t len);
 size_t cw_conn_queued(const struct cw_conn *c);
 void cw_conn_set_ctx(struct cw_conn *c, void *ctx);
 /* "ip:port" of the peer; lives as long as c. */
 const char *cw_conn_peer(const struct cw_conn *c);
-/* Sends what is queued and closes; closed is called with CW_OK later. */
+/* Sends what is queued and closes; no frame comes any more; closed is called
+ * with CW_OK later (once; more calls are harmless). */
 void cw_conn_close(struct cw_conn *c);
 
 #endif
