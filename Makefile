@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+# The front door.  Each target is a line or two over meson and scripts/.
+#
+#   make demo [CARDS=200] [LINES=2] [READERS=4]   the main job, on loopback
+#   make test      everything, with AddressSanitizer and UBSan
+#   make           build the programs into build/release
+#   make bench     figures against the limits, in the same run
+#   make model     the ledger's SPIN model and its mutants
+#   make soak      the stepper over many seeds (SEEDS=2000 CARDS=1000)
+#   make fuzz      each fuzz target for FUZZ_SECONDS (60)
+#   make style     house rules
+#   make install   PREFIX=/usr/local DESTDIR=
+
+CARDS ?= 200
+LINES ?= 2
+READERS ?= 4
+SEEDS ?= 2000
+FUZZ_SECONDS ?= 60
+MODEL ?= small
+PREFIX ?= /usr/local
+REL = build/release
+SAN = build/test
+
+all: $(REL)/build.ninja
+	@meson compile -C $(REL)
+
+$(REL)/build.ninja:
+	@scripts/deps.sh build
+	@meson setup $(REL) --buildtype=release -Ddebug=true --prefix=$(PREFIX) >build-setup.log 2>&1 || \
+	    { cat build-setup.log; exit 1; }; mv build-setup.log $(REL)/setup.log
+
+$(SAN)/build.ninja:
+	@scripts/deps.sh build test
+	@meson setup $(SAN) -Db_sanitize=address,undefined -Db_lundef=false >build-setup.log 2>&1 || \
+	    { cat build-setup.log; exit 1; }; mv build-setup.log $(SAN)/setup.log
+
+demo:
+	@scripts/deps.sh build
+	@$(MAKE) --no-print-directory -s all
+	@python3 scripts/demo.py --build $(REL) --cards $(CARDS) --lines $(LINES) --readers $(READERS)
+
+test:
+	@scripts/deps.sh build test
+	@$(MAKE) --no-print-directory -s $(SAN)/build.ninja
+	@scripts/test.sh $(SAN)
+
+bench:
+	@scripts/deps.sh build test
+	@$(MAKE) --no-print-directory -s all
+	@python3 bench/run.py --build $(REL)
+
+model:
+	@scripts/deps.sh model
+	@scripts/model.sh $(MODEL)
+
+soak: all
+	@$(REL)/tests/sim/stepper --seeds $(SEEDS) --cards $(CARDS)
+
+fuzz:
+	@scripts/deps.sh build test
+	@scripts/fuzz.sh $(FUZZ_SECONDS)
+
+style:
+	@scripts/style.sh
+
+install: all
+	@meson install -C $(REL)
+
+clean:
+	rm -rf build
+
+.PHONY: all demo test bench model soak fuzz style install clean
