@@ -17,24 +17,49 @@
  *	cw_sim_card_power(c, true); cw_sim_card_reset(c, false);
  *	n = cw_sim_card_listen(c, cap, wait_etu, &io)      card -> reader
  *	n = cw_sim_card_chars(c, buf, len, &io)            reader -> card
- * io.etu adds up what the line was in use (ISO minimum) and io.busy_etu what
- * the chip spent on flash, in etu of the present F/D.
+ * io is added to, never cleared.  io.etu is the line in use (ISO minimum) and
+ * io.busy_etu the time that the chip spent on flash while the line was idle,
+ * in etu of the present F/D: the two together are the time that passed.  When
+ * flash work takes longer than half the work waiting time, a NULL byte (60) is
+ * sent at each half of it.
+ *
+ * The characters of a command are taken in blocks, and an answer comes only
+ * after the reader has listened: characters sent while the card has something
+ * to say, or at another rate, leave it deaf until the next reset.
  */
+
+/*
+ * Faults and their text names.  `n` counts from 0 (the first) unless it says
+ * otherwise:
+ *	MUTE		no ATR
+ *	ATR		wrong TCK; n > 0: cut after n characters
+ *	NO_BOOT		IDENTIFY and ERASE answer `arg` (default 6F00)
+ *	SW		`arg` (default 6581) to the n-th command of the COS
+ *	FLASH		WRITE number n after an ERASE answers 6981
+ *	HANG		silent for good from the n-th command on
+ *	PARITY		every n-th character is wrong once (n 0: every 64th)
+ *	PARITY_HARD	the n-th character of its life stays wrong
+ *	PULLED		leaves the contacts at the n-th command
+ *	NO_COS		ACTIVATE says 9000 but the bootloader stays
+ *	BAD_WRITE	the n-th UPDATE says 9000 but a bit is flipped
+ *	NULLS		n NULL bytes before every answer (n 0: 3)
+ * A command is a header that came in, but for GET RESPONSE.  HANG and PULLED
+ * count them from the card's first, with arg CW_SIM_FAULT_FROM_COS from the
+ * first of the COS ("hang:cos+3").
+ */
+#define CW_SIM_FAULT_MAP(X) \
+	X(NONE, "none") X(MUTE, "mute") X(ATR, "atr") X(NO_BOOT, "no-boot") \
+	X(SW, "sw") X(FLASH, "flash") X(HANG, "hang") X(PARITY, "parity") \
+	X(PARITY_HARD, "parity-hard") X(PULLED, "pulled") X(NO_COS, "no-cos") \
+	X(BAD_WRITE, "bad-write") X(NULLS, "nulls")
+
 enum cw_sim_fault_kind {
-	CW_FAULT_NONE = 0,
-	CW_FAULT_MUTE,		/* no ATR */
-	CW_FAULT_ATR,		/* ATR with a wrong TCK or truncated */
-	CW_FAULT_NO_BOOT,	/* IDENTIFY / ERASE answers 6F00 */
-	CW_FAULT_SW,		/* answers `arg` (default 6581) to the n-th APDU after the COS boots */
-	CW_FAULT_FLASH,		/* WRITE of block n answers 6981 */
-	CW_FAULT_HANG,		/* stops answering at the n-th APDU */
-	CW_FAULT_PARITY,	/* every n-th character is wrong once (recoverable) */
-	CW_FAULT_PARITY_HARD,	/* the n-th character stays wrong */
-	CW_FAULT_PULLED,	/* leaves the contacts at the n-th APDU */
-	CW_FAULT_NO_COS,	/* ACTIVATE says 9000 but the COS does not boot */
-	CW_FAULT_BAD_WRITE,	/* an UPDATE says 9000 but a bit is flipped */
-	CW_FAULT_NULLS,		/* n NULL bytes before every answer */
+#define X(sym, text) CW_FAULT_##sym,
+	CW_SIM_FAULT_MAP(X)
+#undef X
 };
+
+#define CW_SIM_FAULT_FROM_COS 0xFFFF
 
 struct cw_sim_fault {
 	enum cw_sim_fault_kind kind;
@@ -46,15 +71,17 @@ struct cw_sim_card_config {
 	uint8_t serial[8];
 	uint8_t ta1;			/* offered in the ATR: 0x96 by default */
 	bool inverse;
-	uint32_t flash_len;		/* 256 KiB by default; allocated by _new */
+	uint32_t flash_base;		/* address of its first byte */
+	uint32_t flash_len;		/* 0: 256 KiB; rounded up to pages of 2048;
+					 * allocated by _new, freed by ACTIVATE */
 	uint32_t write_us, erase_us;	/* per block / page; 0 = instantly */
 	struct cw_sim_fault fault;
-	uint64_t seed;			/* for the faults that draw lots */
+	uint64_t seed;			/* which bit BAD_WRITE flips */
 };
 
 struct cw_sim_io {
-	uint64_t etu;		/* line in use */
-	uint64_t busy_etu;	/* chip busy on top of it */
+	uint64_t etu;		/* line in use: 12 a character, 13 a repetition */
+	uint64_t busy_etu;	/* chip at work while the line is idle */
 	uint32_t bad_cnt;	/* characters repeated */
 	size_t nack_idx;	/* chars: index refused, when fewer were taken */
 	bool parity;		/* listen: a character stayed wrong */
@@ -84,7 +111,10 @@ bool cw_sim_card_left(const struct cw_sim_card *c);
 int cw_sim_card_read(const struct cw_sim_card *c, const char *path, uint8_t *out, size_t cap);
 /* SHA-256 of the active image; false when none is active. */
 bool cw_sim_card_cos(const struct cw_sim_card *c, uint8_t digest[32]);
-/* A fault's text form "sw:7=6581", "mute", "hang:3": CW_EFORMAT if unknown. */
+/* A fault's text form NAME[:N][=SW]: "sw:7=6581", "mute", "hang:cos+3".
+ * 0, or CW_EFORMAT if unknown. */
 int cw_sim_fault_parse(struct cw_sim_fault *f, const char *text);
+/* "hang"; static. */
+const char *cw_sim_fault_name(enum cw_sim_fault_kind kind);
 
 #endif
