@@ -21,6 +21,8 @@
  * 6985 order of steps; 6A80 check or digest wrong; 6A86 P1 P2; 6B00 address;
  * 6D00 INS; 6E00 CLA.
  */
+#define CW_BOOT_VERSION 1
+#define CW_BOOT_STATE_MAX 3
 #define CW_BOOT_CLA 0xB0
 #define CW_BOOT_IDENTIFY 0xCA
 #define CW_BOOT_ERASE 0xE0
@@ -42,7 +44,9 @@ struct cw_boot_info {
 	uint8_t block_max;	/* image bytes per WRITE */
 	uint32_t erase_us;	/* longest erase of one page, for the operator's estimate */
 };
+/* 0; CW_ESHORT / CW_EFORMAT (length, state); CW_EVERSION. */
 int cw_boot_info_get(struct cw_boot_info *i, const uint8_t *buf, size_t len);
+/* CW_BOOT_INFO_LEN, or CW_EFULL. */
 int cw_boot_info_put(const struct cw_boot_info *i, uint8_t *out, size_t cap);
 
 struct cw_boot_job {
@@ -57,7 +61,9 @@ struct cw_boot_job {
 
 /*
  * The dialogue as a program: reset, PPS, identify (captured), erase, load,
- * verify, activate, power off.  Appends to b.
+ * verify, activate, power off.  Appends to b; a job out of range (len 0,
+ * block_len 0 or above CW_BOOT_BLOCK_MAX, an end beyond 32 bits) makes
+ * cw_prog_end answer CW_EINVAL.  Every APDU and the LOAD carry CW_STEP_BOOT.
  */
 void cw_boot_program(struct cw_prog_builder *b, const struct cw_boot_job *j);
 

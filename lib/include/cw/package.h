@@ -42,6 +42,10 @@ enum cw_pkg_kind {
 	CW_PKG_PERSONAL = 2,
 };
 
+/* Longest record payload: count, then fields with name and value lengths. */
+#define CW_PKG_RECORD_MAX \
+	(2 + CW_PKG_FIELDS_MAX * (1 + CW_PKG_NAME_MAX + 2 + CW_PKG_VALUE_MAX))
+
 struct cw_pkg {
 	enum cw_pkg_kind kind;
 	uint64_t order, record;
@@ -52,7 +56,8 @@ struct cw_pkg {
 };
 
 /* 0; CW_EFORMAT no identifier; CW_EVERSION; CW_ESHORT; CW_EDIGEST;
- * CW_EINVAL unknown kind or a kind whose numbers contradict it. */
+ * CW_EINVAL unknown kind, a kind whose numbers contradict it, reserved bytes
+ * that are set, or bytes after the payload. */
 int cw_pkg_parse(struct cw_pkg *p, const uint8_t *buf, size_t len);
 
 /* Writes the header before a payload standing at buf[CW_PKG_HDR..]; fills the
@@ -70,19 +75,25 @@ size_t cw_pkg_seal(uint8_t *buf, const struct cw_pkg *p);
  */
 enum cw_pkg_kind cw_pkg_guess(const uint8_t *buf, size_t len, const char **why);
 
-/* Record payload: iterate or find; write. */
+/*
+ * Record payload: iterate or find; write.  Names are 1..31 printable ASCII
+ * characters, told apart without regard to case; none stands twice.
+ */
 struct cw_field {
 	char name[CW_PKG_NAME_MAX + 1];
 	const uint8_t *value;	/* borrows; not NUL-terminated */
 	uint16_t value_len;
 };
-/* Checks the whole payload; field count or CW_EFORMAT / CW_ESHORT / CW_ETOOBIG. */
+/* Checks the whole payload; field count (1..) or CW_EFORMAT / CW_ESHORT /
+ * CW_ETOOBIG. */
 int cw_record_check(const uint8_t *payload, size_t len);
 /* idx-th field (0-based) of a checked payload; CW_ENOENT beyond the last. */
 int cw_record_field(struct cw_field *f, const uint8_t *payload, size_t len, unsigned int idx);
+/* CW_ENOENT if no field has the name. */
 int cw_record_find(struct cw_field *f, const uint8_t *payload, size_t len, const char *name);
 /* Appends a field to payload buf[*len] of cap (first call with *len 0 makes the
- * count); 0, CW_EFULL, CW_ETOOBIG, CW_EINVAL. */
+ * count); 0; CW_EFULL; CW_ETOOBIG (fields, value); CW_EINVAL (name not allowed
+ * or there already).  After an error the payload is as it was. */
 int cw_record_add(uint8_t *buf, size_t cap, size_t *len, const char *name, const uint8_t *value, size_t value_len);
 
 #endif

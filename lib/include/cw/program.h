@@ -22,6 +22,7 @@
 #define CW_PROG_SW_MAX 8	/* status-word patterns of a step */
 #define CW_PROG_CAPTURE_MAX 8	/* captures of a program */
 #define CW_PROG_CAPTURE_BYTES 512	/* all captures of a program together */
+#define CW_PROG_DELAY_MAX_US 60000000u	/* of one DELAY */
 
 enum cw_prog_op {
 	/* u8 kind (0 cold, 1 warm), u8 n, mask[n], value[n] (n 0..33):
@@ -37,16 +38,17 @@ enum cw_prog_op {
 	/* see struct cw_prog_load */
 	CW_OP_LOAD = 4,
 	/* u8 id, u16 off, u16 len: keeps bytes of the last response's data
-	 * (without SW; off counts from its start); len 0 = to its end. */
+	 * (without SW; off counts from its start); len 0 = to its end.  An id
+	 * stands once in a program. */
 	CW_OP_CAPTURE = 5,
-	/* u16 off, u16 n, value[n], mask[n]: the last response's data at off
-	 * must be equal under the mask, else CW_OUT_COMPARE. Also fails if
-	 * the response is shorter. */
+	/* u16 off, u16 n (1..), value[n], mask[n]: the last response's data at
+	 * off must be equal under the mask, else CW_OUT_COMPARE. Also fails
+	 * if the response is shorter. */
 	CW_OP_COMPARE = 6,
 	/* empty: sends the captures to the terminal, waits for a CONTINUE with
 	 * more steps (at most 30 s), runs them in its place. */
 	CW_OP_ASK = 7,
-	/* u32 us */
+	/* u32 us, at most CW_PROG_DELAY_MAX_US */
 	CW_OP_DELAY = 8,
 	/* empty: deactivates; the program may go on with a RESET */
 	CW_OP_POWER_OFF = 9,
@@ -91,7 +93,14 @@ enum cw_load_check {
  * P1 bit 8 is set in the last block); u32 base; u32 unit; u32 off; u32 len;
  * u8 digest[32]; u8 n; n * (u16 sw, u16 mask); 3 reserved zero bytes stand
  * before n to align.
- * Range [off, off + len) of the stored image, whose SHA-256 must be digest.
+ * Range [off, off + len) of the stored image; digest is the SHA-256 of the
+ * WHOLE image in the store, and the reader refuses (CW_OUT_STORE) when it holds
+ * another or when the range leaves the image.
+ *
+ * base is the card's address of the range's first byte: block n goes to
+ * base + n * block_len.  unit serves CW_LOAD_P1P2_OFFSET only, where it
+ * divides base and block_len; elsewhere it is 0 or 1.  CLA FF and INS 6X, 9X are refused (ISO/IEC
+ * 7816-3:2006, 10.3.2), in LOAD as in APDU.
  */
 struct cw_prog_load {
 	uint8_t cla, ins, p1, p2;
@@ -127,7 +136,8 @@ struct cw_prog_step {
 
 /*
  * Checks a whole program: 0, CW_EFORMAT, CW_EVERSION, CW_ETOOBIG; *bad_step
- * (may be NULL) names the first bad step.  A reader runs checked programs only.
+ * (may be NULL) names the first bad step (0 also for a bad header, the number
+ * of steps for bytes after the last).  A reader runs checked programs only.
  */
 int cw_prog_check(const uint8_t *prog, size_t len, uint16_t *bad_step);
 
@@ -138,24 +148,29 @@ struct cw_prog_iter {
 };
 /* prog must have passed cw_prog_check. */
 void cw_prog_begin(struct cw_prog_iter *it, const uint8_t *prog, size_t len);
-/* 1 and a step, 0 at the end. */
+/* 1 and a step, 0 at the end.  Asserts on a program that was not checked. */
 int cw_prog_next(struct cw_prog_iter *it, struct cw_prog_step *st);
 
 /*
  * Makes one block command of a LOAD: the n-th (0-based) block; data is the
  * image from load->off on, borrowed.  Writes the APDU to out (cap >= 260).
- * Returns its length.  cw_prog_load_cnt gives the number of blocks.
+ * Returns its length; CW_ERANGE for n >= cw_prog_load_cnt, the number of
+ * blocks; CW_EFULL.  l comes from a checked program.
  */
 uint32_t cw_prog_load_cnt(const struct cw_prog_load *l);
 int cw_prog_load_block(const struct cw_prog_load *l, uint32_t n,
     const uint8_t *data, uint8_t *out, size_t cap);
 
-/* Builder, for profiles and tests.  Errors are sticky: cw_prog_end tells. */
+/*
+ * Builder, for profiles and tests.  Errors are sticky: cw_prog_end tells.  Bits
+ * of a value that its mask leaves out are dropped.
+ */
 struct cw_prog_builder {
 	uint8_t *buf;		/* borrowed */
 	size_t cap, len;
 	uint16_t cnt;
-	bool bad;
+	int err;		/* first error, 0 if none */
+	bool bad;		/* the same as err != 0 */
 };
 void cw_prog_start(struct cw_prog_builder *b, uint8_t *buf, size_t cap);
 void cw_prog_reset(struct cw_prog_builder *b, bool warm, const uint8_t *mask,
@@ -171,7 +186,8 @@ void cw_prog_compare(struct cw_prog_builder *b, uint8_t flags, uint16_t off,
     const uint8_t *value, const uint8_t *mask, uint16_t n);
 void cw_prog_simple(struct cw_prog_builder *b, enum cw_prog_op op);	/* ASK, POWER_OFF */
 void cw_prog_delay(struct cw_prog_builder *b, uint32_t us);
-/* Length, or CW_EFULL / CW_ETOOBIG / CW_EINVAL. */
+/* Length; CW_EFULL (buffer); CW_ETOOBIG (too many steps or bytes); CW_EINVAL (a
+ * step that cw_prog_check would refuse, or no step at all). */
 int cw_prog_end(struct cw_prog_builder *b);
 
 #endif
