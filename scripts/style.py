@@ -1,0 +1,114 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""House rules that a machine can check.  Prints place and rule, exits 1.
+
+Function length, file length, line length, SPDX line, arrows between the rooms,
+no left-overs, external names, documented declarations in lib/include/cw.
+Waivers with their reason: scripts/style-waivers.txt.
+"""
+import re
+import subprocess
+import sys
+
+ROOMS = {  # who may include whom, beside itself and lib
+    'lib': [], 'reader': [], 'boards': ['reader', 'host'], 'host': [],
+    'order': ['host'], 'sim': None, 'terminal': ['host', 'reader'],
+    'platform': ['host', 'order', 'terminal/profile'],
+    'ifd': ['host'], 'tools': ['host', 'order', 'terminal/profile'],
+    'tests': None, 'bench': None,
+}
+WAIVERS = {}
+for row in open('scripts/style-waivers.txt', encoding='utf-8'):
+    if row.strip() and not row.startswith('#'):
+        place, rule, _reason = row.split(None, 2)
+        WAIVERS.setdefault((place, rule), False)
+
+faults = []
+
+
+def fault(path, line, rule, text):
+    key = (path, rule)
+    if key in WAIVERS:
+        WAIVERS[key] = True
+        return
+    faults.append(f'{path}:{line}: {rule}: {text}')
+
+
+def check_functions(path, lines, limit):
+    start = None
+    for i, line in enumerate(lines, 1):
+        if line.startswith('{') and start is None:
+            start = i
+        elif line.startswith('}') and start is not None:
+            if i - start - 1 > limit:
+                name = next((lines[j] for j in range(start - 2, max(0, start - 9), -1)
+                             if re.match(r'[A-Za-z_]\w*\(', lines[j])), '?')
+                fault(path, start, 'function-length',
+                      f'{name.split("(")[0]} has {i - start - 1} lines, {limit} allowed')
+            start = None
+
+
+def check_includes(path, lines):
+    room = path.split('/')[0]
+    allowed = ROOMS.get(room)
+    if allowed is None:
+        return
+    for i, line in enumerate(lines, 1):
+        m = re.match(r'\s*#\s*include\s+"([^"]+)"', line)
+        if not m or '/' not in m.group(1) or m.group(1).startswith('cw/'):
+            continue
+        target = m.group(1)
+        if target.startswith('../'):
+            target = re.sub(r'^(\.\./)+', '', target)
+        first = target.split('/')[0]
+        if first not in ROOMS or first == room:
+            continue
+        if not any(target.startswith(a + '/') for a in allowed):
+            fault(path, i, 'arrow', f'{room}/ may not see {target}')
+
+
+def check_declarations(path, text):
+    """Every function declared in a public header stands below a comment."""
+    for m in re.finditer(r'\n\n((?:[a-z].*\n)+)', text):
+        first = m.group(1).split('\n')[0]
+        if '(' in first and not first.startswith(('typedef', 'struct cw_prog', 'static')) \
+                and first.rstrip().endswith((';', ',', ')')) and 'cw_' in first:
+            fault(path, text[:m.start()].count('\n') + 3, 'undocumented',
+                  first.strip()[:60])
+
+
+files = subprocess.run(['git', 'ls-files', '*.c', '*.h'], capture_output=True,
+                       text=True, check=True).stdout.split()
+for path in files:
+    text = open(path, encoding='utf-8').read()
+    lines = text.split('\n')
+    test = path.startswith(('tests/', 'bench/'))
+    if 'SPDX-License-Identifier: Apache-2.0' not in lines[0]:
+        fault(path, 1, 'spdx', 'first line must name the licence')
+    limit = 400 if path.endswith('.h') else 1500 if test else 800
+    if len(lines) > limit:
+        fault(path, len(lines), 'file-length', f'{len(lines)} lines, {limit} allowed')
+    for i, line in enumerate(lines, 1):
+        width = len(line.expandtabs(8))
+        if width > 110:
+            fault(path, i, 'line-length', f'{width} columns')
+        if line.rstrip() != line:
+            fault(path, i, 'blank-at-end', 'white space at the end')
+        if re.search(r'\b(TODO|FIXME|XXX)\b', line):
+            fault(path, i, 'left-over', line.strip()[:60])
+    check_functions(path, lines, 120 if test else 70)
+    check_includes(path, lines)
+    if path.startswith('lib/include/cw/'):
+        check_declarations(path, text)
+    if path.startswith(('lib/', 'reader/')):
+        n = sum(1 for x in lines if re.match(r'#\s*if', x))
+        if n > (1 if path.endswith('.h') else 0):
+            fault(path, 1, 'conditional', f'{n} #if lines')
+
+for (place, rule), used in WAIVERS.items():
+    if not used:
+        faults.append(f'scripts/style-waivers.txt: {place} {rule}: waiver not needed any more')
+for f in faults:
+    print(f)
+print(f'{len(files)} files, {len(faults)} faults')
+sys.exit(1 if faults else 0)
