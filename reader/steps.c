@@ -1,0 +1,360 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
+#include "cw/bytes.h"
+#include "cw/err.h"
+#include "reader_private.h"
+
+/* What each step of a program does. */
+
+/* How a step ends when the port or the T=0 engine reports err. */
+static enum cw_outcome
+line_outcome(const struct cw_reader_slot *s, int err)
+{
+	switch (err) {
+	case CW_EREMOVED:
+		return CW_OUT_REMOVED;
+	case CW_EPARITY:
+		return CW_OUT_PARITY;
+	case CW_EPROTO:
+		return CW_OUT_PROTO;
+	case CW_EFULL:
+		return CW_OUT_PROGRAM;
+	default:
+		return (s->step.flags & CW_STEP_NEEDS_COS) != 0 ?
+		    CW_OUT_NO_COS : CW_OUT_TIMEOUT;
+	}
+}
+
+static bool
+sw_allowed(const struct cw_prog_step *st, uint16_t sw)
+{
+	uint8_t i;
+
+	if ((st->flags & CW_STEP_ANY_SW) != 0)
+		return true;
+	if (st->sw_cnt == 0)
+		return sw == 0x9000;
+	for (i = 0; i < st->sw_cnt; i++)
+		if ((sw & st->sw[i].mask) == st->sw[i].sw)
+			return true;
+	return false;
+}
+
+static enum cw_outcome
+sw_outcome(const struct cw_prog_step *st)
+{
+	if ((st->flags & CW_STEP_NEEDS_COS) != 0)
+		return CW_OUT_NO_COS;
+	if ((st->flags & CW_STEP_BOOT) != 0)
+		return CW_OUT_NO_BOOT;
+	return CW_OUT_SW;
+}
+
+static void
+t0_drive(struct cw_reader *r, struct cw_reader_slot *s);
+
+/* The next block of a LOAD, or the end of the step. */
+static void
+load_next(struct cw_reader *r, struct cw_reader_slot *s)
+{
+	const struct cw_prog_load *l = &s->step.u.load;
+	struct cw_t0_cfg cfg = { cw_reader_line_wt(s), 0, false };
+	const uint8_t *image;
+	int n;
+
+	if (s->block_idx == cw_prog_load_cnt(l)) {
+		cw_reader_engine_step_end(r, s, CW_OUT_GOOD);
+		return;
+	}
+	image = r->cfg.store->lend(r->cfg.dev, l->off, l->len);
+	if (image == NULL) {
+		cw_reader_engine_step_end(r, s, CW_OUT_STORE);
+		return;
+	}
+	n = cw_prog_load_block(l, s->block_idx, image, s->cmd, sizeof s->cmd);
+	if (n >= 0)
+		n = cw_t0_start(&s->t0, &cfg, s->cmd, (size_t)n, s->rsp,
+		    sizeof s->rsp, &s->out);
+	if (n < 0)
+		cw_reader_engine_step_end(r, s, CW_OUT_PROGRAM);
+	else
+		t0_drive(r, s);
+}
+
+/* An APDU has its answer. */
+static void
+apdu_done(struct cw_reader *r, struct cw_reader_slot *s)
+{
+	size_t len = s->out.rsp_len;
+
+	if (len < 2) {
+		cw_reader_engine_step_end(r, s, CW_OUT_PROTO);
+		return;
+	}
+	s->sw = (uint16_t)(s->rsp[len - 2] << 8 | s->rsp[len - 1]);
+	s->rsp_len = len - 2;
+	s->rsp_secret = (s->step.flags & CW_STEP_SECRET) != 0;
+	s->kept[s->run].m.sw = s->sw;
+	if (!sw_allowed(&s->step, s->sw)) {
+		cw_reader_engine_step_end(r, s, sw_outcome(&s->step));
+	} else if (s->step.op == CW_OP_LOAD) {
+		s->block_idx++;
+		load_next(r, s);
+	} else {
+		cw_reader_engine_step_end(r, s, CW_OUT_GOOD);
+	}
+}
+
+/*
+ * Does what the T=0 engine wants.  From the first send of a personal step on
+ * the card counts as touched, whatever becomes of it.
+ */
+static void
+t0_drive(struct cw_reader *r, struct cw_reader_slot *s)
+{
+	int err = 0;
+
+	switch (s->out.want) {
+	case CW_T0_SEND:
+		if ((s->step.flags & CW_STEP_PERSONAL) != 0)
+			s->kept[s->run].m.flags |= CW_RES_TOUCHED;
+		err = cw_reader_line_send(r, s, s->out.tx, s->out.tx_len);
+		break;
+	case CW_T0_RECV:
+		err = cw_reader_line_recv(r, s, s->out.rx_max,
+		    s->out.wait_etu);
+		break;
+	case CW_T0_DONE:
+		apdu_done(r, s);
+		break;
+	case CW_T0_FAIL:
+		err = s->out.err < 0 ? s->out.err : CW_EPROTO;
+		break;
+	}
+	if (err < 0)
+		cw_reader_engine_step_end(r, s, line_outcome(s, err));
+}
+
+/* The event in the T=0 engine's terms; false for one that it must not see. */
+static bool
+t0_event(const struct cw_reader_slot *s, const struct cw_event *ev,
+    struct cw_t0_ev *t)
+{
+	bool sending = s->out.want == CW_T0_SEND;
+
+	memset(t, 0, sizeof *t);
+	t->kind = CW_T0_EV_TIMEOUT;
+	if (ev->kind == CW_EV_SENT) {
+		t->kind = CW_T0_EV_SENT;
+	} else if (ev->kind == CW_EV_NACK) {
+		t->kind = CW_T0_EV_NACK;
+		t->idx = ev->idx;
+		return ev->idx < s->out.tx_len;
+	} else if (ev->kind == CW_EV_RECV) {
+		t->kind = CW_T0_EV_RX;
+		t->buf = ev->buf;
+		t->len = ev->len;
+		t->bad_cnt = ev->bad_cnt;
+		return ev->len > 0 && ev->len <= s->out.rx_max &&
+		    ev->len <= sizeof s->chars;
+	} else if (ev->kind == CW_EV_PARITY) {
+		t->kind = CW_T0_EV_PARITY;
+	}
+	return t->kind != CW_T0_EV_TIMEOUT || !sending;
+}
+
+void
+cw_reader_steps_command_event(struct cw_reader *r, struct cw_reader_slot *s,
+    const struct cw_event *ev)
+{
+	struct cw_t0_ev t;
+	size_t i;
+
+	/* A board that is stuck in a send, or that says what cannot be. */
+	if (!t0_event(s, ev, &t)) {
+		cw_reader_engine_step_end(r, s, line_outcome(s,
+		    t.kind == CW_T0_EV_TIMEOUT ? CW_ETIMEOUT : CW_EPROTO));
+		return;
+	}
+	if (t.kind == CW_T0_EV_RX && s->inverse) {
+		for (i = 0; i < t.len; i++)
+			s->chars[i] = cw_atr_invert(t.buf[i]);
+		t.buf = s->chars;
+	}
+	cw_t0_step(&s->t0, &t, &s->out);
+	t0_drive(r, s);
+}
+
+/* ---- the steps ---------------------------------------------------------- */
+
+static void
+step_reset(struct cw_reader *r, struct cw_reader_slot *s)
+{
+	cw_reader_line_activate(r, s, s->step.u.reset.warm != 0);
+}
+
+void
+cw_reader_steps_activated(struct cw_reader *r, struct cw_reader_slot *s,
+    enum cw_outcome outcome)
+{
+	struct cw_rl_result *m = &s->kept[s->run].m;
+	const struct cw_prog_step *st = &s->step;
+	uint8_t i, n = st->u.reset.n;
+
+	if (outcome == CW_OUT_GOOD && s->atr.raw_len < n)
+		outcome = CW_OUT_ATR_OTHER;
+	for (i = 0; outcome == CW_OUT_GOOD && i < n; i++)
+		if ((s->atr.raw[i] & st->u.reset.mask[i]) !=
+		    st->u.reset.value[i])
+			outcome = CW_OUT_ATR_OTHER;
+
+	/* What the card said goes into the result even when it is garbled. */
+	m->atr_len = s->atr_rx.len;
+	memcpy(m->atr, s->atr_rx.buf, s->atr_rx.len);
+	cw_reader_engine_step_end(r, s, outcome);
+}
+
+/* An active card that offers T=0, or the outcome to end with. */
+static enum cw_outcome
+card_usable(const struct cw_reader_slot *s)
+{
+	if (!s->powered || s->atr.raw_len == 0)
+		return CW_OUT_PROGRAM;
+	if (s->atr.specific ? (s->atr.ta2 & 0x0f) != 0 :
+	    (s->atr.protocols & 1) == 0)
+		return CW_OUT_PROTO;
+	return CW_OUT_GOOD;
+}
+
+static void
+step_pps(struct cw_reader *r, struct cw_reader_slot *s)
+{
+	enum cw_outcome outcome = card_usable(s);
+
+	if (outcome != CW_OUT_GOOD)
+		cw_reader_engine_step_end(r, s, outcome);
+	else
+		cw_reader_line_pps(r, s, s->step.u.pps.ta1_max);
+}
+
+static void
+step_apdu(struct cw_reader *r, struct cw_reader_slot *s)
+{
+	struct cw_t0_cfg cfg = { cw_reader_line_wt(s), 0, false };
+	enum cw_outcome outcome = card_usable(s);
+
+	if (outcome == CW_OUT_GOOD && cw_t0_start(&s->t0, &cfg,
+	    s->step.u.apdu.buf, s->step.u.apdu.len, s->rsp, sizeof s->rsp,
+	    &s->out) < 0)
+		outcome = CW_OUT_PROGRAM;
+	if (outcome != CW_OUT_GOOD) {
+		cw_reader_engine_step_end(r, s, outcome);
+		return;
+	}
+	cw_reader_slot_set(r, s, CW_SLOT_COMMAND);
+	t0_drive(r, s);
+}
+
+static void
+step_load(struct cw_reader *r, struct cw_reader_slot *s)
+{
+	const struct cw_prog_load *l = &s->step.u.load;
+	enum cw_outcome outcome = card_usable(s);
+
+	if (outcome == CW_OUT_GOOD &&
+	    !cw_reader_store_holds(r, l->digest, l->off, l->len))
+		outcome = CW_OUT_STORE;
+	s->block_idx = 0;
+	if (outcome != CW_OUT_GOOD) {
+		cw_reader_engine_step_end(r, s, outcome);
+		return;
+	}
+	cw_reader_slot_set(r, s, CW_SLOT_COMMAND);
+	load_next(r, s);
+}
+
+static void
+step_capture(struct cw_reader *r, struct cw_reader_slot *s)
+{
+	enum cw_outcome outcome = CW_OUT_GOOD;
+	size_t off = s->step.u.capture.off, len = s->step.u.capture.len;
+
+	if (off > s->rsp_len || len > s->rsp_len - off) {
+		outcome = CW_OUT_COMPARE;
+	} else {
+		if (len == 0)
+			len = s->rsp_len - off;
+		if (cw_reader_result_capture(s, s->step.u.capture.id,
+		    s->rsp + off, len, s->rsp_secret) < 0)
+			outcome = CW_OUT_PROGRAM;
+	}
+	cw_reader_engine_step_end(r, s, outcome);
+}
+
+static void
+step_compare(struct cw_reader *r, struct cw_reader_slot *s)
+{
+	const struct cw_prog_step *st = &s->step;
+	size_t off = st->u.compare.off, n = st->u.compare.n, i;
+	uint8_t diff = 0;
+
+	if (off > s->rsp_len || n > s->rsp_len - off) {
+		cw_reader_engine_step_end(r, s, CW_OUT_COMPARE);
+		return;
+	}
+	for (i = 0; i < n; i++)
+		diff = (uint8_t)(diff | ((s->rsp[off + i] ^
+		    st->u.compare.value[i]) & st->u.compare.mask[i]));
+	cw_reader_engine_step_end(r, s, diff == 0 ?
+	    CW_OUT_GOOD : CW_OUT_COMPARE);
+}
+
+static void
+step_ask(struct cw_reader *r, struct cw_reader_slot *s)
+{
+	cw_reader_slot_set(r, s, CW_SLOT_ASK);
+	s->ask_owed = true;
+	s->op = CW_ROP_TIMER;
+	s->due_us = r->now_us + CW_READER_ASK_MS * 1000u;
+}
+
+static void
+step_delay(struct cw_reader *r, struct cw_reader_slot *s)
+{
+	cw_reader_slot_set(r, s, CW_SLOT_DELAY);
+	s->op = CW_ROP_TIMER;
+	s->due_us = r->now_us + s->step.u.delay.us;
+}
+
+static void
+step_power_off(struct cw_reader *r, struct cw_reader_slot *s)
+{
+	if (s->powered)
+		cw_reader_slot_off(r, s);
+	else
+		cw_reader_engine_step_end(r, s, CW_OUT_GOOD);
+}
+
+void
+cw_reader_steps_begin(struct cw_reader *r, struct cw_reader_slot *s)
+{
+	static void (*const op[])(struct cw_reader *, struct cw_reader_slot *) = {
+		[CW_OP_RESET] = step_reset,
+		[CW_OP_PPS] = step_pps,
+		[CW_OP_APDU] = step_apdu,
+		[CW_OP_LOAD] = step_load,
+		[CW_OP_CAPTURE] = step_capture,
+		[CW_OP_COMPARE] = step_compare,
+		[CW_OP_ASK] = step_ask,
+		[CW_OP_DELAY] = step_delay,
+		[CW_OP_POWER_OFF] = step_power_off,
+	};
+
+	s->step_start_us = r->now_us;
+	s->sw = 0;
+	if (s->step.op >= sizeof op / sizeof op[0] || op[s->step.op] == NULL)
+		cw_reader_engine_step_end(r, s, CW_OUT_PROGRAM);
+	else
+		op[s->step.op](r, s);
+}
