@@ -169,13 +169,13 @@ struct cw_st_result {
 };
 
 /* Which results: by order, one record of it, or only cards gone wrong.
- * Keyset: (after_record, after_epoch) of the last one seen, 0 0 = start. */
+ * In order of (record, id); keyset: record and id of the last one seen, 0 0 =
+ * start. */
 struct cw_st_result_page {
 	uint64_t order;
 	uint64_t record;		/* 0 = all */
 	bool wrong_only;		/* REJECT and DOUBT */
-	uint64_t after_record;
-	uint32_t after_epoch;
+	uint64_t after_record, after_id;
 };
 
 struct cw_st_cause {
@@ -218,12 +218,13 @@ struct cw_st_event {
 
 enum cw_st_blob { CW_ST_COS = 1, CW_ST_PROFILE = 2 };	/* as in cw/plink.h */
 
-/* How a crowd of records changes state at once. */
+/* How a crowd of records changes state at once, in steps. */
 struct cw_st_move {
 	uint64_t order;
-	uint8_t from, to;
-	bool destroy;			/* and destroys their payloads */
+	uint8_t from, to;		/* equal: only destroys payloads */
+	bool destroy;			/* destroys their payloads */
 	uint32_t max;			/* rows in this call */
+	uint64_t after;			/* in: only records above it; out: the last moved */
 };
 
 /*
@@ -246,7 +247,8 @@ struct cw_store_ops {
 	/* Order past INTAKE with this customer's id. */
 	int (*order_find_ext)(void *h, const char *ext, struct cw_st_order *o);
 	/* Deletes up to max records of an order in INTAKE, and the order with
-	 * its last one.  Records left, 0 = all is gone. CW_ESTATE otherwise. */
+	 * its last one.  1 = there is more, 0 = all is gone. CW_ESTATE: the
+	 * order is not in INTAKE. */
 	int (*order_purge)(void *h, uint64_t id, uint32_t max);
 
 	int (*blob_put)(void *h, uint64_t order, uint8_t blob,
@@ -268,8 +270,9 @@ struct cw_store_ops {
 	/* Compare and set: writes state, epoch, term, tries, blanks, outcome,
 	 * sw if the state is `was`; CW_ESTATE if not. */
 	int (*record_set)(void *h, uint8_t was, const struct cw_st_record *r);
-	/* Up to m->max records of state `from` to state `to`; count moved. */
-	int (*record_move)(void *h, const struct cw_st_move *m);
+	/* Up to m->max records of state `from` to state `to`; count moved, below
+	 * max when there are no more (from == to: of those with a payload). */
+	int (*record_move)(void *h, struct cw_st_move *m);
 	/* WAITING records of an order bound to addr exactly (0 = open ones),
 	 * in order, after record number `after`. */
 	int (*record_waiting)(void *h, const struct cw_st_record *after,
@@ -307,8 +310,9 @@ struct cw_store_ops {
 
 	/* Counted anew from the rows; independent of counts. */
 	int (*sums)(void *h, uint64_t order, struct cw_st_counts *c);
-	/* Cards of one terminal over all orders (rec[] stays 0; stray results
-	 * count by verdict too, for their cards were drawn). */
+	/* Cards of one terminal over all orders, from running counts, results
+	 * without seq left out (rec[] and stray stay 0; stray results count by
+	 * verdict, for their cards were drawn). */
 	int (*term_sums)(void *h, uint32_t term, struct cw_st_counts *c);
 
 	int (*term_get)(void *h, const char *name, struct cw_st_term *t);
@@ -356,9 +360,10 @@ void cw_store_mem_crash(struct cw_store *s);
 void cw_store_close(struct cw_store *s);
 
 /*
- * A decorator that makes calls fail: the nth changing call (1..) from now fails
- * with CW_EIO, once or from then on.  Used by fault sweeps and by the stepper.
- * inner is borrowed and must outlive it.
+ * A decorator that makes calls fail: the nth call (1..; reading or changing, but
+ * not rollback) from now fails with CW_EIO, once or from then on; a commit that
+ * fails has rolled back.  0 = none fails.  Used by fault sweeps and by the
+ * stepper.  inner is borrowed and must outlive it.
  */
 struct cw_store *cw_store_fault_new(struct cw_store *inner);
 void cw_store_fault_set(struct cw_store *s, uint32_t nth, bool for_ever);
