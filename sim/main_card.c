@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "boards/host/contact.h"
+#include "cw/err.h"
+#include "cw/pps.h"
+#include "host/log.h"
+#include "sim/args.h"
+#include "sim/contact_srv.h"
+
+/*
+ * cardwright-card: the blanks of one line.  The state of the cards lives here,
+ * as it lives in the plastic of real ones: readers and devices come and go.
+ */
+struct program {
+	uv_loop_t loop;
+	uv_signal_t usr1, term, intr;
+	struct cw_world *world;
+	struct cw_contact_srv *srv;
+	const char *dump;
+	bool json_final;
+};
+
+struct options {
+	struct cw_args_addr listen;
+	struct cw_world_config world;
+	double speed;
+	int log;
+	const char **fault;
+	size_t fault_cnt;
+	const char *faults, *dump;
+	bool json_final, check;
+};
+
+static const char usage[] =
+"usage: cardwright-card [options]\n"
+"The simulated blanks of one line, served to its readers and its device.\n"
+"  --listen IP:PORT     contact link (127.0.0.1:7830)\n"
+"  --stations N         stations, 1 to 64 (4)\n"
+"  --blanks N|endless   blanks in the hopper (endless)\n"
+"  --ta1 HEX            TA1 of the blanks: fastest F/D (96)\n"
+"  --inverse            blanks use the inverse convention\n"
+"  --flash-kib N        flash of a blank, 2 to 4096 (256)\n"
+"  --write-us N         flash time of a block (0)\n"
+"  --erase-us N         flash time of a page of 2048 bytes (0)\n"
+"  --speed X            answer at X times real speed; 0 = at once (0)\n"
+"  --fault CARDNO=FAULT a fault for that card, or every:N=FAULT; repeatable\n"
+"  --faults FILE        such faults, one per line\n"
+"  --dump FILE          write every card as JSON on SIGUSR1 and at the end\n"
+"  --json-final         the same on standard output at the end\n"
+"  --log LEVEL          error, warn, info, debug, trace (info)\n"
+"  -n                   check the options and stop\n"
+"  --help, --version\n"
+"Faults: mute atr no-boot sw:N=SW flash:N hang:N pulled:N parity:N\n"
+"parity-hard:N no-cos bad-write:N nulls:N; see cardwright-card(1).\n";
+
+enum { OPT_STATIONS = 256, OPT_BLANKS, OPT_TA1, OPT_INVERSE, OPT_FLASH,
+    OPT_WRITE, OPT_ERASE, OPT_SPEED, OPT_FAULT, OPT_FAULTS, OPT_DUMP,
+    OPT_JSON, OPT_LOG, OPT_HELP, OPT_VERSION, OPT_LISTEN };
+
+static const struct option longopts[] = {
+	{ "listen", required_argument, NULL, OPT_LISTEN },
+	{ "stations", required_argument, NULL, OPT_STATIONS },
+	{ "blanks", required_argument, NULL, OPT_BLANKS },
+	{ "ta1", required_argument, NULL, OPT_TA1 },
+	{ "inverse", no_argument, NULL, OPT_INVERSE },
+	{ "flash-kib", required_argument, NULL, OPT_FLASH },
+	{ "write-us", required_argument, NULL, OPT_WRITE },
+	{ "erase-us", required_argument, NULL, OPT_ERASE },
+	{ "speed", required_argument, NULL, OPT_SPEED },
+	{ "fault", required_argument, NULL, OPT_FAULT },
+	{ "faults", required_argument, NULL, OPT_FAULTS },
+	{ "dump", required_argument, NULL, OPT_DUMP },
+	{ "json-final", no_argument, NULL, OPT_JSON },
+	{ "log", required_argument, NULL, OPT_LOG },
+	{ "help", no_argument, NULL, OPT_HELP },
+	{ "version", no_argument, NULL, OPT_VERSION },
+	{ NULL, 0, NULL, 0 },
+};
+
+static uint8_t
+parse_ta1(const char *text)
+{
+	unsigned long v;
+	uint32_t fmax;
+	uint16_t fi;
+	uint8_t di;
+	char *end;
+
+	v = strtoul(text, &end, 16);
+	if (end == text || *end != '\0' || v > 0xFF ||
+	    cw_pps_fidi((uint8_t)v, &fi, &fmax, &di) < 0)
+		cw_args_fail("--ta1", "expected F and D of ISO/IEC 7816-3 in "
+		    "two hex digits such as 96, found \"%s\"", text);
+	return (uint8_t)v;
+}
+
+static void
+option(struct options *o, int opt)
+{
+	struct cw_sim_card_config *card = &o->world.card;
+
+	switch (opt) {
+	case OPT_LISTEN:
+		cw_args_addr("--listen", optarg, &o->listen);
+		break;
+	case OPT_STATIONS:
+		o->world.station_cnt =
+		    (uint16_t)cw_args_u32("--stations", optarg, 1, 64);
+		break;
+	case OPT_BLANKS:
+		o->world.blanks = cw_args_count("--blanks", optarg);
+		break;
+	case OPT_TA1:
+		card->ta1 = parse_ta1(optarg);
+		break;
+	case OPT_INVERSE:
+		card->inverse = true;
+		break;
+	case OPT_FLASH:
+		card->flash_len =
+		    1024 * cw_args_u32("--flash-kib", optarg, 2, 4096);
+		break;
+	case OPT_WRITE:
+		card->write_us = cw_args_u32("--write-us", optarg, 0, 60000000);
+		break;
+	case OPT_ERASE:
+		card->erase_us = cw_args_u32("--erase-us", optarg, 0, 60000000);
+		break;
+	case OPT_SPEED:
+		o->speed = cw_args_real("--speed", optarg);
+		break;
+	case OPT_FAULT:
+		o->fault[o->fault_cnt++] = optarg;
+		break;
+	case OPT_FAULTS:
+		o->faults = optarg;
+		break;
+	case OPT_DUMP:
+		o->dump = optarg;
+		break;
+	case OPT_JSON:
+		o->json_final = true;
+		break;
+	case OPT_LOG:
+		o->log = cw_args_log("--log", optarg);
+		break;
+	case 'n':
+		o->check = true;
+		break;
+	case OPT_HELP:
+		fputs(usage, stdout);
+		exit(0);
+	case OPT_VERSION:
+		puts("cardwright-card " CW_SOFTWARE_VERSION);
+		exit(0);
+	default:
+		fputs("try cardwright-card --help\n", stderr);
+		exit(2);
+	}
+}
+
+/* One fault per line; blank lines and lines with # are skipped. */
+static int
+read_faults(struct cw_world *w, const char *path)
+{
+	char line[256], *p;
+	int no = 0, err = 0;
+	FILE *fp;
+
+	if ((fp = fopen(path, "r")) == NULL) {
+		fprintf(stderr, "cardwright-card: --faults: %s: %s\n", path,
+		    strerror(errno));
+		return CW_EIO;
+	}
+	while (err == 0 && fgets(line, sizeof line, fp) != NULL) {
+		no++;
+		p = line + strspn(line, " \t");
+		p[strcspn(p, " \t\r\n#")] = '\0';
+		if (*p == '\0')
+			continue;
+		if ((err = cw_world_fault(w, p)) < 0)
+			fprintf(stderr, "cardwright-card: %s:%d: \"%s\" is not "
+			    "CARDNO=FAULT; see cardwright-card(1)\n", path, no,
+			    p);
+	}
+	fclose(fp);
+	return err;
+}
+
+static void
+dump(struct program *p)
+{
+	char tmp[4096];
+	FILE *fp;
+	int bad;
+
+	if (p->dump == NULL)
+		return;
+	snprintf(tmp, sizeof tmp, "%s.tmp", p->dump);
+	if ((fp = fopen(tmp, "w")) == NULL) {
+		cw_log(CW_LOG_ERROR, "dump.failed", "file=%s err=\"%s\"", tmp,
+		    strerror(errno));
+		return;
+	}
+	bad = cw_world_dump(p->world, fp) < 0;
+	bad |= fclose(fp) != 0;
+	if (bad || rename(tmp, p->dump) != 0)
+		cw_log(CW_LOG_ERROR, "dump.failed", "file=%s err=\"%s\"",
+		    p->dump, strerror(errno));
+	else
+		cw_log(CW_LOG_INFO, "dump.written", "file=%s", p->dump);
+}
+
+static void
+on_signal(uv_signal_t *h, int sig)
+{
+	struct program *p = h->data;
+
+	if (sig == SIGUSR1) {
+		dump(p);
+		return;
+	}
+	cw_contact_srv_close(p->srv);
+	uv_close((uv_handle_t *)&p->usr1, NULL);
+	uv_close((uv_handle_t *)&p->term, NULL);
+	uv_close((uv_handle_t *)&p->intr, NULL);
+}
+
+static void
+catch(struct program *p, uv_signal_t *h, int sig)
+{
+	uv_signal_init(&p->loop, h);
+	h->data = p;
+	uv_signal_start(h, on_signal, sig);
+}
+
+static int
+serve(struct program *p, const struct options *o)
+{
+	struct cw_contact_srv_config cfg = {
+		.loop = &p->loop, .world = p->world,
+		.station_cnt = o->world.station_cnt, .speed = o->speed,
+		.ip = o->listen.ip, .port = o->listen.port,
+	};
+	char err[256];
+
+	uv_loop_init(&p->loop);
+	p->srv = cw_contact_srv_open(&cfg, err, sizeof err);
+	if (p->srv == NULL) {
+		fprintf(stderr, "cardwright-card: --listen: %s\n", err);
+		uv_run(&p->loop, UV_RUN_DEFAULT);
+		uv_loop_close(&p->loop);
+		return 1;
+	}
+	signal(SIGPIPE, SIG_IGN);
+	catch(p, &p->usr1, SIGUSR1);
+	catch(p, &p->term, SIGTERM);
+	catch(p, &p->intr, SIGINT);
+	cw_log(CW_LOG_INFO, "card.ready", "listen=%s:%u stations=%u",
+	    o->listen.ip, cw_contact_srv_port(p->srv), o->world.station_cnt);
+	uv_run(&p->loop, UV_RUN_DEFAULT);
+	uv_loop_close(&p->loop);
+	dump(p);
+	if (p->json_final && cw_world_dump(p->world, stdout) < 0)
+		return 1;
+	return 0;
+}
+
+int
+main(int argc, char **argv)
+{
+	struct options o = {
+		.listen = { "127.0.0.1", CW_CONTACT_PORT },
+		.world = { .station_cnt = 4, .blanks = UINT32_MAX },
+		.log = CW_LOG_INFO,
+	};
+	struct program p = { 0 };
+	int opt, rc = 0;
+	size_t i;
+
+	o.fault = calloc((size_t)argc, sizeof o.fault[0]);
+	if (o.fault == NULL)
+		return 1;
+	while ((opt = getopt_long(argc, argv, "n", longopts, NULL)) != -1)
+		option(&o, opt);
+	if (optind < argc)
+		cw_args_fail(argv[optind], "no such argument");
+	cw_log_open("cardwright-card", (enum cw_log_level)o.log);
+
+	o.world.tag = o.listen.port;
+	if ((p.world = cw_world_new(&o.world)) == NULL)
+		return 1;
+	for (i = 0; i < o.fault_cnt; i++)
+		if (cw_world_fault(p.world, o.fault[i]) < 0)
+			cw_args_fail("--fault", "\"%s\" is not CARDNO=FAULT, "
+			    "such as 7=mute or every:25=sw:3=6581", o.fault[i]);
+	if (o.faults != NULL && read_faults(p.world, o.faults) < 0)
+		rc = 2;
+	p.dump = o.dump;
+	p.json_final = o.json_final;
+	if (rc == 0 && !o.check)
+		rc = serve(&p, &o);
+	cw_world_free(p.world);
+	free(o.fault);
+	return rc;
+}
