@@ -289,6 +289,8 @@ collect_longest(void **state)
 	for (k = 0; k < CW_ATR_MAX; k++)
 		assert_int_equal(cw_atr_rx_push(&rx, buf[k]),
 		    k + 1 < CW_ATR_MAX);
+	assert_int_equal(cw_atr_rx_push(&rx, 0x00), CW_ETOOBIG);
+	assert_int_equal(rx.len, CW_ATR_MAX);
 	assert_int_equal(cw_atr_parse(&a, rx.buf, rx.len), 0);
 	assert_int_equal(a.protocols, 3);
 	assert_int_equal(a.ta15, 0xc7);
