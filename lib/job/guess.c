@@ -177,8 +177,8 @@ cw_pkg_guess(const uint8_t *buf, size_t len, const char **why)
 	raw = begins(buf, len, cos_mark, sizeof cos_mark);
 	record = cw_record_check(buf, len) > 0;
 	csv = is_csv_record(buf, len);
-	if ((hex || raw) && (record || csv)) {
-		*why = "reads as an image and as a record";
+	if ((hex || raw) == (record || csv)) {
+		*why = "not exactly one of a known image and one record";
 		return CW_PKG_UNKNOWN;
 	}
 	if (hex || raw) {
@@ -186,11 +186,7 @@ cw_pkg_guess(const uint8_t *buf, size_t len, const char **why)
 		    "begins with the image mark CWCOS";
 		return CW_PKG_COS;
 	}
-	if (record || csv) {
-		*why = record ? "one record in field coding" :
-		    "a CSV header with a personal column and one data line";
-		return CW_PKG_PERSONAL;
-	}
-	*why = "neither an image nor one record that is known here";
-	return CW_PKG_UNKNOWN;
+	*why = record ? "one record in field coding" :
+	    "a CSV header with a personal column and one data line";
+	return CW_PKG_PERSONAL;
 }
