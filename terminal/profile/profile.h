@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "cw/program.h"
+#include "cw/package.h"
 #include "cw/sha256.h"
 #include "order/order.h"
 
