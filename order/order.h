@@ -20,8 +20,9 @@
  *
  * Form: header line; delimiter comma, semicolon or tab (found in the header);
  * RFC 4180 quotes (a quoted field may hold line ends); LF or CRLF; UTF-8 with
- * or without BOM; empty lines at the end are ignored.  Memory is constant but
- * for the duplicate set (own_dups).
+ * or without BOM; empty lines at the end are ignored.  A last line without line
+ * end is taken only if its last value could not have been longer (fixed length,
+ * check digit).  Memory is constant but for the duplicate set (own_dups).
  *
  * Column names: case does not matter.  "pin_adm" means adm1; "pin_adm_hex" (16
  * hex digits) stands in for adm1 and adm1 (ASCII) for pin_adm_hex: the value
@@ -66,6 +67,10 @@ struct cw_field_spec {
 	uint16_t min_len, max_len;	/* characters; 0 = by kind only */
 };
 
+/* Columns of pySim and vendor files, for a check without a card profile: iccid
+ * is required, the rest optional.  Static. */
+const struct cw_field_spec *cw_order_default_fields(unsigned int *cnt);
+
 /* X(NAME, "word") */
 #define CW_ORDER_FAULT_MAP(X) \
 	X(EMPTY_FILE, "empty-file") \
@@ -74,7 +79,7 @@ struct cw_field_spec {
 	X(QUOTE, "quote") \
 	X(LINE_LONG, "line-too-long") \
 	X(FIELD_LONG, "field-too-long") \
-	X(TRUNCATED, "truncated")		/* the last line has no end or ends inside quotes */ \
+	X(TRUNCATED, "truncated")		/* the last line lacks its end and may be cut */ \
 	X(COLUMN_COUNT, "column-count") \
 	X(DELIMITER, "mixed-delimiters") \
 	X(COLUMN_UNKNOWN, "unknown-column") \
@@ -144,8 +149,12 @@ int cw_order_feed(struct cw_order_reader *r, const uint8_t *buf, size_t len);
 /* 0; CW_EFORMAT when there is any fault; the sink's error. */
 int cw_order_end(struct cw_order_reader *r);
 uint64_t cw_order_record_cnt(const struct cw_order_reader *r);
-/* Line at which a record of this file began is not kept; give the record no. */
+/* Line at which a record began; 0 when it cannot be told any more (a quoted
+ * value above it held a line end). */
+uint32_t cw_order_line_of(const struct cw_order_reader *r, uint64_t record);
 const struct cw_order_faults *cw_order_faults(const struct cw_order_reader *r);
+/* Puts the listed faults in order of lines (cw_order_end does so too). */
+void cw_order_faults_sort(struct cw_order_reader *r);
 /* Adds a fault found by the caller. */
 void cw_order_fault(struct cw_order_reader *r, uint32_t line,
     enum cw_order_fault_code code, const char *column, const char *fmt, ...)
