@@ -30,11 +30,21 @@ struct cw_line {
 	enum cw_convention convention;
 };
 
+/*
+ * Characters cross send and CW_EV_RECV as they look under the direct convention,
+ * whatever line.convention says; that tells the board only which parity is even
+ * (inverting all nine bits of a character makes it odd).
+ *
+ * The bytes of send and of CW_EV_NET_DATA may be a person's record: a board that
+ * copies them wipes its copy when it is done with it.
+ */
 struct cw_card_ops {
 	/*
 	 * vcc_mv > 0: activates in ISO order (6.2.1: RST low, VCC, I/O reception,
 	 * CLK) and holds RST low; 0: deactivates (6.4).  Then CW_EV_POWERED with
 	 * err 0, CW_EREMOVED or CW_EIO (over-current: CW_EREMOVED is not used).
+	 * Every call that returned 0 is answered by one event, also when the
+	 * next call comes before it.
 	 */
 	int (*power)(void *dev, uint8_t slot, uint32_t vcc_mv);
 	/*
@@ -44,7 +54,11 @@ struct cw_card_ops {
 	int (*reset)(void *dev, uint8_t slot, bool asserted);
 	/* CW_ERANGE if not reachable within 1 %; else in force at once. */
 	int (*set_line)(void *dev, uint8_t slot, const struct cw_line *line);
-	/* The fastest the hardware can do; asked before PPS. */
+	/*
+	 * Can F and D of ta1 be done?  Fills clk_hz (the fastest up to F's fmax)
+	 * and etu_clk (F/D rounded); CW_ERANGE if not.  Asked before PPS, from
+	 * the card's best downward.
+	 */
 	int (*best_line)(void *dev, uint8_t slot, uint8_t ta1, struct cw_line *line);
 	/* borrows buf until CW_EV_SENT / CW_EV_NACK */
 	int (*send)(void *dev, uint8_t slot, const uint8_t *buf, size_t len);

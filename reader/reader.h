@@ -71,6 +71,19 @@ int cw_reader_init(struct cw_reader *r, const struct cw_reader_config *cfg,
 uint64_t cw_reader_event(struct cw_reader *r, const struct cw_event *ev,
     uint64_t now_us);
 
+/* What a board or a test may ask about a slot. */
+struct cw_reader_slot_status {
+	enum cw_slot_state state;
+	uint8_t present;	/* 0 none, 1 present, 2 unknown */
+	uint8_t queued;		/* programs, the running one included */
+	uint8_t unacked;	/* results that wait for RESULT_ACK */
+	uint32_t card_session;
+	uint32_t acked_cnt;	/* results acknowledged since boot */
+};
+/* slot must be below the config's slot_cnt. */
+void cw_reader_slot_status(const struct cw_reader *r, uint8_t slot,
+    struct cw_reader_slot_status *out);
+
 /* Asserts the guarantees of every slot's state.  For tests and the simulator. */
 void cw_reader_check(const struct cw_reader *r);
 

@@ -134,6 +134,7 @@ struct cw_reader_slot {
 	uint8_t rsp[CW_READER_RSP_CAP];
 
 	uint32_t kept_order;
+	uint32_t acked_cnt;
 	struct cw_reader_kept kept[CW_READER_KEPT_MAX];
 };
 

@@ -238,8 +238,10 @@ req_result_ack(struct cw_reader *r, const struct cw_frame *f)
 	if (s == NULL)
 		return;
 	k = cw_reader_result_find(s, m.attempt);
-	if (k != NULL)
+	if (k != NULL) {
 		cw_reader_result_free(k);
+		s->acked_cnt++;
+	}
 }
 
 /* A program that has not ended yet is not unknown: its RESULT comes later. */

@@ -301,6 +301,21 @@ cw_reader_slot_tick(struct cw_reader *r, struct cw_reader_slot *s)
 	slot_progress(r, s, &ev);
 }
 
+void
+cw_reader_slot_status(const struct cw_reader *r, uint8_t slot,
+    struct cw_reader_slot_status *out)
+{
+	const struct cw_reader_slot *s = &r->slot[slot];
+
+	CW_ASSERT(slot < r->cfg.slot_cnt);
+	out->state = s->state;
+	out->present = s->present;
+	out->queued = s->job_cnt;
+	out->unacked = cw_reader_result_done_cnt(s);
+	out->card_session = s->card_session;
+	out->acked_cnt = s->acked_cnt;
+}
+
 /* True when len bytes at p are all zero. */
 static bool
 blank(const uint8_t *p, size_t len)
