@@ -55,6 +55,7 @@ enum { INS_VERIFY = 0x20, INS_SELECT = 0xA4, INS_READ_BINARY = 0xB0,
     INS_UPDATE_BINARY = 0xD6, INS_UPDATE_RECORD = 0xDC };
 
 #define ADM_REF 0x0A
+#define HEX_DIGITS "0123456789ABCDEFabcdef"
 
 static const uint8_t adm_default[CW_CARD_ADM_LEN] = "88888888";
 
@@ -405,7 +406,7 @@ path_parse(const char *path, unsigned long *rec)
 
 	for (;; path = end + 1) {
 		fid = strtoul(path, &end, 16);
-		if (end - path != 4)
+		if (end - path != 4 || strspn(path, HEX_DIGITS) != 4)
 			return -1;
 		if (i < 0 ? fid != files[MF].fid :
 		    (i = child((uint8_t)i, (uint16_t)fid)) < 0)
@@ -416,7 +417,7 @@ path_parse(const char *path, unsigned long *rec)
 			break;
 	}
 	*rec = 0;
-	if (*end == '#')
+	if (*end == '#' && end[1] >= '1' && end[1] <= '9')
 		*rec = strtoul(end + 1, &end, 10);
 	return *end == '\0' ? i : -1;
 }
