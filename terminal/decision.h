@@ -31,6 +31,16 @@ struct cw_decision {
  * identifier that is damaged or contradicts its payload. why is always filled. */
 int cw_decide(struct cw_decision *d, const uint8_t *pkg, size_t len);
 
+/* Bytes that a record payload may take. */
+#define CW_DECISION_RECORD_MAX (128u * 1024u)
+
+/*
+ * The record of a personal package that was decided on, in the coding of
+ * cw_record_*: as it is, or made of one CSV header line and one data line.
+ * Length, or CW_EINVAL, CW_EFORMAT, CW_EFULL, CW_ETOOBIG with d->why filled.
+ */
+int cw_decision_record(struct cw_decision *d, uint8_t *out, size_t cap);
+
 /*
  * The image of a COS package that was decided on, as contiguous bytes in
  * out[cap] (raw as it is; HEX and SREC decoded), with its load address.

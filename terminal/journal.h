@@ -88,8 +88,11 @@ struct cw_journal {
 	bool taken;
 	bool rewriting;
 	uint64_t new_size;	/* of the new file while rewriting */
+	uint64_t new_off;	/* and how much of it is written */
+	uint64_t new_lsn;
+	uint8_t new_chain[16];
 	int failed;		/* sticky CW_E* */
-	char text[200];		/* why open failed: file, offset, remedy */
+	char text[400];		/* why open failed: file, offset, remedy */
 };
 
 /* A batch lent by take: write buf[len] at off of the live file, then sync. */
@@ -139,6 +142,8 @@ int64_t cw_journal_commit(struct cw_journal *j);
  * returned); on error the old file goes on as if nothing had been begun,
  * unless the error came from replacing (final).
  */
+/* True when the file has grown so far beyond its live part that it is worth it. */
+bool cw_journal_rewrite_due(const struct cw_journal *j);
 int cw_journal_rewrite_begin(struct cw_journal *j);
 int cw_journal_rewrite_add(struct cw_journal *j, uint8_t type,
     const uint8_t *payload, size_t len);

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Outbox: results in order of their number, from BINNED to ACK.  An entry goes
+ * up when its number is durable, never before: a number that a crash could give
+ * to another card must not have been seen by anyone.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "cw/err.h"
+#include "terminal/ln.h"
+
+int
+cw_ln_out_add(struct cw_line *l, uint64_t seq, uint64_t lsn,
+    struct cw_ln_end *end)
+{
+	struct cw_ln_out *o = calloc(1, sizeof *o);
+
+	if (o == NULL)
+		return CW_ENOMEM;
+	o->seq = seq;
+	o->lsn = lsn;
+	o->end = *end;
+	memset(end, 0, sizeof *end);
+	*l->out_tail = o;
+	l->out_tail = &o->next;
+	if (l->out_new == NULL)
+		l->out_new = o;
+	l->out_cnt++;
+	return 0;
+}
+
+static void
+out_drop_first(struct cw_line *l)
+{
+	struct cw_ln_out *o = l->out;
+
+	l->out = o->next;
+	if (l->out == NULL)
+		l->out_tail = &l->out;
+	if (l->out_new == o)
+		l->out_new = o->next;
+	l->out_cnt--;
+	free(o->end.trace);
+	free(o);
+}
+
+void
+cw_ln_out_free(struct cw_line *l)
+{
+	while (l->out != NULL)
+		out_drop_first(l);
+}
+
+void
+cw_ln_out_ack(struct cw_line *l, uint64_t seq, bool note)
+{
+	uint8_t buf[8];
+	bool any = false;
+
+	/* Never beyond what was sent, whatever the peer says. */
+	while (l->out != NULL && l->out != l->out_new && l->out->seq <= seq) {
+		l->acked_seq = l->out->seq;
+		out_drop_first(l);
+		any = true;
+	}
+
+	/* Not written or lost: the result is sent once more after a restart,
+	 * and the platform acknowledges once more. */
+	if (any && note)
+		cw_ln_append(l, CW_LN_ACKED, buf,
+		    cw_ln_put_u64(buf, sizeof buf, l->acked_seq));
+}
+
+static int
+out_send_one(struct cw_line *l, struct cw_ln_out *o)
+{
+	struct cw_pl_msg m = { .type = CW_PL_RESULT };
+	struct cw_pl_result *r = &m.u.result;
+	const struct cw_ln_end *e = &o->end;
+	int err;
+
+	r->seq = o->seq;
+	r->order = e->order;
+	r->record = e->record;
+	r->epoch = e->epoch;
+	r->verdict = e->verdict;
+	r->outcome = e->outcome;
+	r->sw = e->sw;
+	r->step = e->step;
+	r->station = (uint16_t)(e->station + 1);
+	r->reader = e->reader;
+	r->card_no = e->card_no;
+	r->ms = e->ms;
+	r->time_ms = e->time_ms;
+	r->serial_len = e->serial_len;
+	memcpy(r->serial, e->serial, sizeof r->serial);
+	r->atr_len = e->atr_len;
+	memcpy(r->atr, e->atr, sizeof r->atr);
+	r->trace_len = e->trace_len;
+	r->trace = e->trace;
+	err = cw_ln_up(l, &m);
+	if (err == 0)
+		o->sent_us = l->now;
+	return err;
+}
+
+void
+cw_ln_out_send(struct cw_line *l)
+{
+	while (l->out_new != NULL && l->out_new->lsn <= l->durable_lsn) {
+		l->sure_seq = l->out_new->seq + 1;
+		if (l->plat_ok)
+			out_send_one(l, l->out_new);
+		l->out_new = l->out_new->next;
+	}
+}
+
+void
+cw_ln_out_again(struct cw_line *l, bool all)
+{
+	struct cw_ln_out *o;
+
+	if (!l->plat_ok)
+		return;
+	for (o = l->out; o != NULL && o != l->out_new; o = o->next) {
+		if (!all && !cw_ln_due(l, o->sent_us, l->cfg.repeat_ms))
+			continue;
+		if (out_send_one(l, o) < 0)
+			break;
+	}
+}
