@@ -92,6 +92,7 @@ struct cw_devmap_write {
  */
 int cw_devmap_cmd(const struct cw_devmap *m, const struct cw_dev_cmd *c,
     struct cw_devmap_write out[2]);
+/* 1, or 0 when the machine has no such register. */
 int cw_devmap_bits(const struct cw_devmap *m, uint8_t bits, struct cw_devmap_write *out);
 int cw_devmap_beat(const struct cw_devmap *m, uint16_t beat, struct cw_devmap_write *out);
 
