@@ -5,6 +5,18 @@
 #include "cw/err.h"
 #include "reader_private.h"
 
+/* HELLO_OK carries it as text. */
+static bool
+firmware_good(const char name[32])
+{
+	size_t i;
+
+	for (i = 0; i < 32 && name[i] != '\0'; i++)
+		if (name[i] < 0x20 || name[i] > 0x7e)
+			return false;
+	return i < 32;
+}
+
 static bool
 config_good(const struct cw_reader_config *c)
 {
@@ -15,7 +27,7 @@ config_good(const struct cw_reader_config *c)
 	    (c->vcc_mv == 5000 || c->vcc_mv == 3000 || c->vcc_mv == 1800) &&
 	    c->queue_mem != NULL && c->rx_mem != NULL && c->tx_mem != NULL &&
 	    c->queue_mem_len >= (size_t)c->slot_cnt * CW_RLINK_QUEUE *
-	    CW_PROG_MAX;
+	    CW_PROG_MAX && firmware_good(c->firmware);
 }
 
 int

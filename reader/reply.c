@@ -76,7 +76,6 @@ cw_reader_reply_hello(struct cw_reader *r, uint32_t id)
 	memset(&m, 0, sizeof m);
 	memcpy(m.serial, r->cfg.serial, sizeof m.serial);
 	memcpy(m.firmware, r->cfg.firmware, sizeof m.firmware);
-	m.firmware[sizeof m.firmware - 1] = '\0';
 	m.boot_id = r->cfg.boot_id;
 	m.slot_cnt = r->cfg.slot_cnt;
 	m.store_cap = r->cfg.store_cap;

@@ -237,7 +237,7 @@ link_data(struct cw_reader *r, const uint8_t *buf, size_t len)
 		/* The fast way: frames are read where they stand. */
 		if (r->rx_len == 0) {
 			off += frames_take(r, buf + off, len - off);
-			if (!r->linked)
+			if (!r->linked || off == len)
 				return;
 		}
 		n = RX_CAP - r->rx_len;
