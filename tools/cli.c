@@ -64,6 +64,30 @@ cw_cli_put_text(const char *text, int width)
 		putchar(' ');
 }
 
+/* The first of the usual places that exists: here, beside the build, installed. */
+void
+cw_cli_profiles_dir(char *out, size_t cap)
+{
+	char exe[800], near_exe[1024];
+	ssize_t n = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
+	const char *place[] = { "profiles", near_exe, CW_DATA_DIR "/profiles" };
+
+	exe[n > 0 ? n : 0] = '\0';
+	if (strrchr(exe, '/') != NULL)
+		*strrchr(exe, '/') = '\0';
+	snprintf(near_exe, sizeof(near_exe), "%s/../../profiles", exe);
+	snprintf(out, cap, "%s", place[2]);
+	for (unsigned int i = 0; i < 3; i++) {
+		char *real = realpath(place[i], NULL);
+
+		if (real == NULL)
+			continue;
+		snprintf(out, cap, "%s", real);
+		free(real);
+		return;
+	}
+}
+
 static void
 find_config_dir(struct cw_cli *cli)
 {

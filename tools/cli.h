@@ -55,6 +55,9 @@ void cw_cli_duration(char out[32], uint64_t s);
  * padded to width. */
 void cw_cli_put_text(const char *text, int width);
 
+/* Where card profiles are: ./profiles, beside the build, or installed. */
+void cw_cli_profiles_dir(char *out, size_t cap);
+
 /* The commands. */
 int cw_setup_run(struct cw_cli *cli);
 int cw_check_run(struct cw_cli *cli);

@@ -48,21 +48,6 @@ take_body(char *buf, size_t size, size_t n, void *arg)
 	return len;
 }
 
-static size_t
-give_file(char *buf, size_t size, size_t n, void *arg)
-{
-	FILE *f = arg;
-	size_t got = fread(buf, 1, size * n, f);
-
-	return got == 0 && ferror(f) ? CURL_READFUNC_ABORT : got;
-}
-
-static int
-rewind_file(void *arg, curl_off_t off, int origin)
-{
-	return fseeko(arg, off, origin) == 0 ? CURL_SEEKFUNC_OK : CURL_SEEKFUNC_FAIL;
-}
-
 /* The token from its file, the first time that it is needed. */
 static int
 load_token(struct cw_cli *cli)
@@ -124,21 +109,13 @@ static struct curl_slist *
 headers(const struct cw_cli *cli, const struct cw_http_req *req)
 {
 	struct curl_slist *list = NULL;
-	char line[512];
+	char line[256];
 
 	snprintf(line, sizeof(line), "Authorization: Bearer %s", cli->token);
 	list = curl_slist_append(list, line);
 	cw_wipe(line, sizeof(line));
 	if (req->body != NULL)
 		list = curl_slist_append(list, "Content-Type: application/json");
-	if (req->file != NULL) {
-		snprintf(line, sizeof(line), "Content-Type: %s", req->type);
-		list = curl_slist_append(list, line);
-	}
-	if (req->key != NULL) {
-		snprintf(line, sizeof(line), "Idempotency-Key: %s", req->key);
-		list = curl_slist_append(list, line);
-	}
 	return list;
 }
 
@@ -213,19 +190,64 @@ set_options(struct cw_cli *cli, const struct cw_http_req *req,
 	curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
 	if (body != NULL)
 		curl_easy_setopt(c, CURLOPT_POSTFIELDS, body);
-	if (req->file == NULL) {
+	if (req->meta == NULL) {
 		curl_easy_setopt(c, CURLOPT_TIMEOUT_MS, 60000L);
 		return;
 	}
 	/* A file may take long: only a stall ends it. */
-	curl_easy_setopt(c, CURLOPT_UPLOAD, 1L);
-	curl_easy_setopt(c, CURLOPT_READFUNCTION, give_file);
-	curl_easy_setopt(c, CURLOPT_READDATA, req->file);
-	curl_easy_setopt(c, CURLOPT_SEEKFUNCTION, rewind_file);
-	curl_easy_setopt(c, CURLOPT_SEEKDATA, req->file);
-	curl_easy_setopt(c, CURLOPT_INFILESIZE_LARGE, (curl_off_t)req->file_len);
 	curl_easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, 1L);
 	curl_easy_setopt(c, CURLOPT_LOW_SPEED_TIME, 120L);
+}
+
+/* An order's parts; the platform wants them in this order. */
+static curl_mime *
+make_parts(struct cw_cli *cli, const struct cw_http_req *req)
+{
+	curl_mime *mime = curl_mime_init(cli->http->curl);
+	char *meta = json_dumps(req->meta, JSON_COMPACT);
+	const char *path[2] = { req->cos, req->data };
+	const char *name[2] = { "cos", "data" };
+	curl_mimepart *part = curl_mime_addpart(mime);
+
+	curl_mime_name(part, "meta");
+	curl_mime_type(part, "application/json");
+	curl_mime_data(part, meta != NULL ? meta : "", CURL_ZERO_TERMINATED);
+	free(meta);
+	for (unsigned int i = 0; i < 2; i++) {
+		if (path[i] == NULL)
+			continue;
+		part = curl_mime_addpart(mime);
+		curl_mime_name(part, name[i]);
+		curl_mime_filedata(part, path[i]);
+		curl_mime_filename(part, name[i]);
+		curl_mime_type(part, i == 0 ? "application/octet-stream" : "text/csv");
+	}
+	return mime;
+}
+
+/* What came of a request, in words and as an exit code. */
+static int
+take_answer(struct cw_cli *cli, const struct cw_http_req *req,
+    struct cw_http_res *res, CURLcode err)
+{
+	/* A server may refuse an upload before its end: its answer counts. */
+	curl_easy_getinfo(cli->http->curl, CURLINFO_RESPONSE_CODE, &res->status);
+	if (err != CURLE_OK && (res->status < 300 || res->text == NULL)) {
+		res->status = 0;
+		res->broken = err != CURLE_COULDNT_CONNECT &&
+		    err != CURLE_COULDNT_RESOLVE_HOST;
+		if (req->quiet)
+			return CW_EXIT_CONNECT;
+		return cw_cli_fail(CW_EXIT_CONNECT, "%s: %s; is "
+		    "cardwright-platform running there? (--platform URL)", cli->url,
+		    cli->http->error[0] != '\0' ? cli->http->error :
+		    curl_easy_strerror(err));
+	}
+	if (res->text != NULL && !(req->raw && res->status < 300))
+		res->json = json_loadb(res->text, res->text_len, 0, NULL);
+	if (res->status >= 200 && res->status < 300)
+		return CW_EXIT_OK;
+	return refused(cli, req, res);
 }
 
 int
@@ -236,6 +258,7 @@ cw_cli_http(struct cw_cli *cli, const struct cw_http_req *req,
 	struct curl_slist *list;
 	char url[2048];
 	char *body = NULL;
+	curl_mime *mime = NULL;
 	CURLcode err;
 	CURL *c;
 	int code;
@@ -251,9 +274,13 @@ cw_cli_http(struct cw_cli *cli, const struct cw_http_req *req,
 	snprintf(url, sizeof(url), "%s%s", cli->url, req->path);
 	if (req->body != NULL)
 		body = json_dumps(req->body, JSON_COMPACT);
-	else if (req->file == NULL && strcmp(req->method, "POST") == 0)
+	else if (req->meta == NULL && strcmp(req->method, "POST") == 0)
 		body = strdup("");
 	set_options(cli, req, url, body);
+	if (req->meta != NULL) {
+		mime = make_parts(cli, req);
+		curl_easy_setopt(c, CURLOPT_MIMEPOST, mime);
+	}
 	list = headers(cli, req);
 	curl_easy_setopt(c, CURLOPT_HTTPHEADER, list);
 	curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, take_body);
@@ -261,24 +288,10 @@ cw_cli_http(struct cw_cli *cli, const struct cw_http_req *req,
 	cli->http->error[0] = '\0';
 	err = curl_easy_perform(c);
 	curl_slist_free_all(list);
+	curl_mime_free(mime);
 	free(body);
 
-	/* A server may refuse an upload before its end: its answer counts. */
-	curl_easy_getinfo(c, CURLINFO_RESPONSE_CODE, &res->status);
-	if (err != CURLE_OK && (res->status < 300 || res->text == NULL)) {
-		res->status = 0;
-		if (req->quiet)
-			return CW_EXIT_CONNECT;
-		return cw_cli_fail(CW_EXIT_CONNECT, "%s: %s; is "
-		    "cardwright-platform running there? (--platform URL)", cli->url,
-		    cli->http->error[0] != '\0' ? cli->http->error :
-		    curl_easy_strerror(err));
-	}
-	if (res->text != NULL && !(req->raw && res->status < 300))
-		res->json = json_loadb(res->text, res->text_len, 0, NULL);
-	if (res->status >= 200 && res->status < 300)
-		return CW_EXIT_OK;
-	return refused(cli, req, res);
+	return take_answer(cli, req, res, err);
 }
 
 void

@@ -2,8 +2,6 @@
 #ifndef CW_CLI_HTTP_H
 #define CW_CLI_HTTP_H
 
-#include <stdio.h>
-
 #include "cli.h"
 
 /*
@@ -14,23 +12,23 @@
 struct cw_http_req {
 	const char *method;	/* "GET" ... */
 	const char *path;	/* from /api/v1 on, already escaped */
-	json_t *body;		/* sent as JSON; borrowed; NULL: none */
-	FILE *file;		/* or this file, streamed; borrowed */
-	int64_t file_len;
-	const char *type;	/* content type of the file */
-	const char *key;	/* Idempotency-Key, NULL: none */
+	json_t *meta;		/* an order: sent as multipart with the files; borrowed */
+	const char *cos, *data;	/* their paths, NULL = none; streamed */
+	json_t *body;		/* or this, sent as JSON; borrowed; NULL: none */
 	bool quiet;		/* say nothing when it fails */
 	bool raw;		/* 2xx body is text, not JSON: res->text */
 };
 
 struct cw_http_res {
-	long status;		/* 0 = not connected */
+	long status;		/* 0 = no answer */
+	bool broken;		/* no answer, though the request may have arrived */
 	json_t *json;		/* of the body, NULL if none; also of a problem */
 	char *text;		/* of the body, NUL-terminated */
 	size_t text_len;
 };
 
-/* CW_EXIT_OK for 2xx, else the exit code that fits. Free res either way. */
+/* CW_EXIT_OK for 2xx, else the exit code that fits. Free res either way.
+ * quiet also keeps silent about a missing token. */
 int cw_cli_http(struct cw_cli *cli, const struct cw_http_req *req,
     struct cw_http_res *res);
 void cw_cli_http_free(struct cw_http_res *res);

@@ -16,7 +16,7 @@ static const struct cw_cmd cmds[] = {
 	  "check order files (COS image, CSV) before they are submitted",
 	  cw_check_run },
 	{ "order", "submit", "", 0, 0, B(PROFILE) | B(COS) | B(DATA) | B(LINE) |
-	  B(TERMINAL) | B(COUNT) | B(NAME) | B(KEY) | B(REMAKE) | B(PRODUCTION),
+	  B(TERMINAL) | B(COUNT) | B(NAME) | B(REMAKE) | B(PRODUCTION),
 	  B(PROFILE),
 	  "submit an order", cw_submit_run },
 	{ "order", "watch", "ID", 1, 1, 0, 0,

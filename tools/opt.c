@@ -67,7 +67,7 @@ static enum cw_opt_id
 nearest(uint32_t allowed, const char *name, size_t len)
 {
 	enum cw_opt_id found = CW_OPT_CNT;
-	unsigned int best = (unsigned int)len / 2 + 2;
+	unsigned int best = (unsigned int)len / 3 + 2;
 
 	for (unsigned int i = 0; i < CW_OPT_CNT; i++) {
 		unsigned int d = distance(name, len, opts[i].name);

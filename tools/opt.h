@@ -32,8 +32,7 @@
 	X(DATA, "data", 0, "FILE", "personal data: CSV, one record per line") \
 	X(LINE, "line", 0, "NAME", "line that shall make the order (default: any)") \
 	X(COUNT, "count", 0, "N", "number of records; without data: number of cards") \
-	X(NAME, "name", 0, "TEXT", "name of the order for people") \
-	X(KEY, "key", 0, "TEXT", "idempotency key: sending the same key again gives the same order (default: digest of the content)") \
+	X(NAME, "name", 0, "TEXT", "name of the order, unique; sending the same name with the same content again gives the same order (default: made up)") \
 	X(REMAKE, "remake", 0, "N", "cards spent on one record at most (default: 3)") \
 	X(PRODUCTION, "production", 0, NULL, "a production order (default: a test order)") \
 	X(STATE, "state", 0, "STATE", "list only orders in this state") \

@@ -161,30 +161,6 @@ write_terminal(struct setup *s, const char *name)
 	return write_cert(s, CW_CERT_CLIENT, base, base);
 }
 
-/* The first of the usual places that exists: here, beside the build, installed. */
-static void
-find_profiles(struct setup *s)
-{
-	char exe[800], near_exe[1024];
-	ssize_t n = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
-	const char *place[] = { "profiles", near_exe, CW_DATA_DIR "/profiles" };
-
-	exe[n > 0 ? n : 0] = '\0';
-	if (strrchr(exe, '/') != NULL)
-		*strrchr(exe, '/') = '\0';
-	snprintf(near_exe, sizeof(near_exe), "%s/../../profiles", exe);
-	snprintf(s->profiles, sizeof(s->profiles), "%s", place[2]);
-	for (unsigned int i = 0; i < 3; i++) {
-		char *real = realpath(place[i], NULL);
-
-		if (real == NULL)
-			continue;
-		snprintf(s->profiles, sizeof(s->profiles), "%s", real);
-		free(real);
-		return;
-	}
-}
-
 static int
 write_platform(struct setup *s)
 {
@@ -201,7 +177,7 @@ write_platform(struct setup *s)
 	if (code != CW_EXIT_OK)
 		return code;
 
-	find_profiles(s);
+	cw_cli_profiles_dir(s->profiles, sizeof(s->profiles));
 	path_of(path, s, "platform.ini");
 	code = write_file(s, path, 0644,
 	    "# cardwright-platform -c %s\n"
