@@ -585,7 +585,7 @@ mem_result_causes(void *h, uint64_t order, struct cw_st_cause *out, size_t cap)
 
 	for (i = 0; i < m->tab[MEM_RESULTS].cnt; i++) {
 		r = result_at(m, i);
-		if (r->order != order || (r->verdict != CW_CARD_REJECT &&
+		if (r->order != order || r->stray || (r->verdict != CW_CARD_REJECT &&
 		    r->verdict != CW_CARD_DOUBT))
 			continue;
 		for (k = 0; k < n; k++)

@@ -114,7 +114,7 @@
 	    "AND (?2 = 0 OR term = ?2) ORDER BY id DESC LIMIT ?3") \
 	X(RESULT_TRACE, "SELECT trace FROM results WHERE id = ?1") \
 	X(CAUSES, "SELECT verdict, outcome, sw, count(*) FROM results " \
-	    "WHERE rec BETWEEN ?1 AND ?2 AND verdict IN (2, 3) " \
+	    "WHERE rec BETWEEN ?1 AND ?2 AND verdict IN (2, 3) AND stray = 0 " \
 	    "GROUP BY verdict, outcome, sw ORDER BY count(*) DESC, outcome, " \
 	    "sw, verdict LIMIT ?3") \
 	X(SUM_RECORDS, "SELECT state, count(*) FROM records " \

@@ -304,7 +304,7 @@ struct cw_store_ops {
 	    struct cw_st_result *out, size_t cap);
 	/* Trace text of a result; length; not NUL-terminated; cut at cap. */
 	int (*result_trace)(void *h, uint64_t id, char *buf, size_t cap);
-	/* Cards gone wrong by cause, most frequent first. */
+	/* Cards gone wrong by cause, most frequent first; stray ones left out. */
 	int (*result_causes)(void *h, uint64_t order, struct cw_st_cause *out,
 	    size_t cap);
 
