@@ -83,7 +83,8 @@ cw_boot_program(struct cw_prog_builder *b, const struct cw_boot_job *j)
 	cw_prog_reset(b, false, NULL, NULL, 0);
 	cw_prog_pps(b, j->ta1_max);
 	cw_prog_apdu(b, CW_STEP_BOOT, NULL, 0, identify, sizeof identify);
-	cw_prog_capture(b, CW_BOOT_CAPTURE_INFO, 0, CW_BOOT_INFO_LEN);
+	cw_prog_capture(b, CW_BOOT_CAPTURE_SERIAL, CW_BOOT_SERIAL_OFF,
+	    CW_BOOT_SERIAL_LEN);
 	add_range(b, CW_BOOT_ERASE, j, false);
 	cw_prog_load(b, CW_STEP_BOOT, &load, NULL, 0);
 	add_range(b, CW_BOOT_VERIFY, j, true);

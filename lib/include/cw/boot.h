@@ -37,7 +37,7 @@ struct cw_boot_info {
 	uint8_t version;	/* 1 */
 	uint8_t state;		/* 0 blank, 1 erased/loading, 2 verified, 3 active */
 	uint16_t chip_type;
-	uint8_t serial[8];
+	uint8_t serial[8];	/* at CW_BOOT_SERIAL_OFF */
 	uint32_t flash_base;
 	uint32_t flash_len;
 	uint16_t page_len;
@@ -56,11 +56,14 @@ struct cw_boot_job {
 	uint8_t ta1_max;	/* 0: fastest */
 	uint8_t block_len;	/* 1..249 */
 };
-/* Capture id under which IDENTIFY's answer is reported (chip serial). */
-#define CW_BOOT_CAPTURE_INFO 1
+/* Capture id under which the chip's serial number in IDENTIFY's answer is
+ * reported; the terminal takes it for the card's, whatever program gave it. */
+#define CW_BOOT_CAPTURE_SERIAL 1
+#define CW_BOOT_SERIAL_OFF 4
+#define CW_BOOT_SERIAL_LEN 8
 
 /*
- * The dialogue as a program: reset, PPS, identify (captured), erase, load,
+ * The dialogue as a program: reset, PPS, identify (serial captured), erase, load,
  * verify, activate, power off.  Appends to b; a job out of range (len 0,
  * block_len 0 or above CW_BOOT_BLOCK_MAX, an end beyond 32 bits) makes
  * cw_prog_end answer CW_EINVAL.  Every APDU and the LOAD carry CW_STEP_BOOT.

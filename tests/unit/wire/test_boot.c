@@ -106,8 +106,9 @@ boot_steps(void **state)
 	expect_apdu(&it, "\xb0\xca\x00\x00\x1b", 5);
 	assert_int_equal(cw_prog_next(&it, &st), 1);
 	assert_int_equal(st.op, CW_OP_CAPTURE);
-	assert_int_equal(st.u.capture.id, CW_BOOT_CAPTURE_INFO);
-	assert_int_equal(st.u.capture.len, CW_BOOT_INFO_LEN);
+	assert_int_equal(st.u.capture.id, CW_BOOT_CAPTURE_SERIAL);
+	assert_int_equal(st.u.capture.off, 4);
+	assert_int_equal(st.u.capture.len, 8);
 	expect_apdu(&it, "\xb0\xe0\x00\x00\x08\x00\x01\x00\x00\x00\x00\x03\xe8",
 	    13);
 	assert_int_equal(cw_prog_next(&it, &st), 1);
