@@ -17,6 +17,7 @@
 #include "sim/contact_cli.h"
 #include "sim/device.h"
 #include "sim/device_file.h"
+#include "sim/hands.h"
 #include "sim/modbus_srv.h"
 
 #define MODBUS_PORT 502
@@ -28,6 +29,7 @@
  */
 struct program {
 	struct cw_sim_device dev;
+	struct cw_hands hands;
 	struct cw_device_file file;
 	bool has_file, disk_bad, stop;
 	const char *name;
@@ -35,7 +37,6 @@ struct program {
 	struct cw_watch signals;
 	struct cw_modbus_srv *modbus;
 	struct cw_contact_cli *contacts;
-	bool ask[CW_DEV_STATIONS_MAX];	/* movement to pass on to the contacts */
 	uint64_t next_us;		/* when the core wants its next step */
 };
 
@@ -149,27 +150,6 @@ now_us(void)
 	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
 }
 
-/* Calls of the core: remembered until its state has been stored. */
-static int
-mech_feed(void *ctx, uint16_t station, uint32_t card_no)
-{
-	struct program *p = ctx;
-
-	(void)card_no;
-	p->ask[station] = true;
-	return 0;
-}
-
-static void
-mech_bin(void *ctx, uint16_t station, uint32_t card_no, uint8_t bin)
-{
-	struct program *p = ctx;
-
-	(void)card_no;
-	(void)bin;
-	p->ask[station] = true;
-}
-
 static bool
 store(struct program *p)
 {
@@ -186,21 +166,17 @@ store(struct program *p)
 static void
 turn(struct program *p)
 {
-	const struct cw_sim_station *s;
-	uint16_t i;
+	struct cw_hands_ask ask;
 
 	p->next_us = cw_sim_device_step(&p->dev, now_us());
 	if (!store(p))
 		return;
-	for (i = 0; i < p->dev.cfg.station_cnt; i++) {
-		s = &p->dev.station[i];
-		if (!p->ask[i])
-			continue;
-		p->ask[i] = false;
-		if (s->waits && s->state == CW_DEV_FEEDING)
-			cw_contact_cli_feed(p->contacts, i, s->card_no);
-		else if (s->waits && s->state == CW_DEV_BINNING)
-			cw_contact_cli_bin(p->contacts, i, s->target);
+	while (cw_hands_next(&p->hands, &ask) == 1) {
+		if (ask.feed)
+			cw_contact_cli_feed(p->contacts, ask.station,
+			    ask.card_no);
+		else
+			cw_contact_cli_bin(p->contacts, ask.station, ask.bin);
 	}
 	cw_contact_cli_flush(p->contacts);
 }
@@ -211,15 +187,12 @@ on_written(void *ctx)
 	turn(ctx);
 }
 
-/* What was asked over a connection that is gone is asked again. */
 static void
 on_contacts_up(void *ctx)
 {
 	struct program *p = ctx;
-	uint16_t i;
 
-	for (i = 0; i < p->dev.cfg.station_cnt; i++)
-		p->ask[i] |= p->dev.station[i].waits;
+	cw_hands_up(&p->hands);
 	turn(p);
 }
 
@@ -228,15 +201,12 @@ on_fed(void *ctx, uint16_t station, uint32_t card_no, int err)
 {
 	struct program *p = ctx;
 
-	if (station >= p->dev.cfg.station_cnt ||
-	    p->dev.station[station].card_no != card_no)
-		return;
 	if (err < 0 && err != CW_ENOENT)
 		cw_log(CW_LOG_ERROR, "feed.refused", "name=%s station=%u "
 		    "card=%u err=%s remedy=\"the contacts hold other cards: "
 		    "restart cardwright-card, or give --state its file\"",
 		    p->name, station + 1u, card_no, cw_err_name(err));
-	cw_sim_device_moved(&p->dev, station, err);
+	cw_hands_fed(&p->hands, station, card_no, err);
 	turn(p);
 }
 
@@ -244,34 +214,20 @@ static void
 on_binned(void *ctx, uint16_t station, uint32_t card_no, uint8_t bin)
 {
 	struct program *p = ctx;
-	const struct cw_sim_station *s;
 
-	if (station >= p->dev.cfg.station_cnt)
-		return;
-	s = &p->dev.station[station];
-	cw_sim_device_moved(&p->dev, station,
-	    card_no == s->card_no && bin == s->target ? 0 : CW_ENOENT);
+	cw_hands_binned(&p->hands, station, card_no, bin);
 	turn(p);
 }
 
-/*
- * A card left by itself.  While a FEED is not answered the message means the
- * card before it (it is repeated after a connection was lost).
- */
 static void
 on_lost(void *ctx, uint16_t station)
 {
 	struct program *p = ctx;
-	const struct cw_sim_station *s;
 
-	if (station >= p->dev.cfg.station_cnt)
+	if (!cw_hands_lost(&p->hands, station))
 		return;
-	s = &p->dev.station[station];
-	if (s->state == CW_DEV_EMPTY || (s->state == CW_DEV_FEEDING && s->waits))
-		return;
-	cw_log(CW_LOG_INFO, "card.lost", "name=%s station=%u card=%u", p->name,
-	    station + 1u, s->card_no);
-	cw_sim_device_lost(&p->dev, station);
+	cw_log(CW_LOG_INFO, "card.lost", "name=%s station=%u", p->name,
+	    station + 1u);
 	turn(p);
 }
 
@@ -382,7 +338,6 @@ main(int argc, char **argv)
 		.log = CW_LOG_INFO,
 	};
 	struct program p = { 0 };
-	struct cw_sim_mech mech = { true, mech_feed, mech_bin, &p };
 	char err[256];
 	int opt, rc = 0;
 
@@ -394,7 +349,8 @@ main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 
 	p.name = o.name;
-	cw_sim_device_init(&p.dev, &o.dev, &mech);
+	cw_hands_init(&p.hands, &p.dev);
+	cw_sim_device_init(&p.dev, &o.dev, &p.hands.mech);
 	if (o.state != NULL) {
 		if (cw_device_file_open(&p.file, o.state, !o.no_sync, &p.dev,
 		    err, sizeof err) < 0) {

@@ -272,6 +272,23 @@ cw_world_lost(const struct cw_world *w, uint16_t station)
 	    w->card[s->last - 1]->bin == CW_BIN_LOST;
 }
 
+uint32_t
+cw_world_count(const struct cw_world *w, enum cw_world_bin bin)
+{
+	return w->bin_cnt[bin];
+}
+
+int
+cw_world_where(const struct cw_world *w, uint32_t card_no)
+{
+	size_t i;
+
+	for (i = 0; i < w->card_cnt; i++)
+		if (w->card[i]->no == card_no)
+			return w->card[i]->bin;
+	return CW_ENOENT;
+}
+
 /* "key":"hex" or "key":null */
 static void
 put_hex(FILE *fp, const char *key, const uint8_t *buf, size_t len, bool there)

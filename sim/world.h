@@ -48,6 +48,11 @@ void cw_world_leave(struct cw_world *w, uint16_t station);
 /* True when the card that left the station last was lost. */
 bool cw_world_lost(const struct cw_world *w, uint16_t station);
 
+/* How many cards lie there. */
+uint32_t cw_world_count(const struct cw_world *w, enum cw_world_bin bin);
+/* Where a card is now, by its number: CW_ENOENT if it was never fed. */
+int cw_world_where(const struct cw_world *w, uint32_t card_no);
+
 /* Every card as JSON (docs/man/cardwright-card.1). 0 or CW_EIO. */
 int cw_world_dump(const struct cw_world *w, FILE *fp);
 
