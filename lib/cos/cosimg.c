@@ -37,12 +37,8 @@ cw_cosimg_init(struct cw_cosimg *c, enum cw_cos_format format,
 static size_t
 ring_idx(const struct cw_cosimg *c, uint32_t addr)
 {
-	size_t back;
-
-	if (addr >= c->anchor)
-		return (addr - c->anchor) % c->cap;
-	back = (c->anchor - addr) % c->cap;
-	return back == 0 ? 0 : c->cap - back;
+	return addr >= c->anchor ? addr - c->anchor :
+	    c->cap - (c->anchor - addr);
 }
 
 /* Widens [base, base + len) by the record; CW_ETOOBIG if that is too much. */

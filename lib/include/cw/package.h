@@ -88,12 +88,15 @@ struct cw_field {
  * CW_ETOOBIG. */
 int cw_record_check(const uint8_t *payload, size_t len);
 /* idx-th field (0-based) of a checked payload; CW_ENOENT beyond the last. */
-int cw_record_field(struct cw_field *f, const uint8_t *payload, size_t len, unsigned int idx);
+int cw_record_field(struct cw_field *f, const uint8_t *payload, size_t len,
+    unsigned int idx);
 /* CW_ENOENT if no field has the name. */
-int cw_record_find(struct cw_field *f, const uint8_t *payload, size_t len, const char *name);
+int cw_record_find(struct cw_field *f, const uint8_t *payload, size_t len,
+    const char *name);
 /* Appends a field to payload buf[*len] of cap (first call with *len 0 makes the
  * count); 0; CW_EFULL; CW_ETOOBIG (fields, value); CW_EINVAL (name not allowed
  * or there already).  After an error the payload is as it was. */
-int cw_record_add(uint8_t *buf, size_t cap, size_t *len, const char *name, const uint8_t *value, size_t value_len);
+int cw_record_add(uint8_t *buf, size_t cap, size_t *len, const char *name,
+    const uint8_t *value, size_t value_len);
 
 #endif

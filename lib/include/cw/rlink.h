@@ -215,6 +215,7 @@ int cw_rl_put_slot(uint8_t *out, size_t cap, uint32_t id, const struct cw_rl_slo
 /* PING, PONG, STORE_END: empty bodies */
 int cw_rl_put_empty(uint8_t *out, size_t cap, uint32_t id, uint8_t type);
 
+/* Decoders: m is the caller's, body is borrowed while m lives. */
 int cw_rl_get_hello(struct cw_rl_hello *m, const uint8_t *body, size_t len);
 int cw_rl_get_hello_ok(struct cw_rl_hello_ok *m, const uint8_t *body, size_t len);
 int cw_rl_get_refuse(struct cw_rl_refuse *m, const uint8_t *body, size_t len);

@@ -157,6 +157,7 @@ hex_addresses(void **state)
 	add_hex(text, 0xffff, 0, (const uint8_t *)"ab", 2);
 	expect_error(text, CW_ERANGE, 2);
 	text[0] = '\0';
+	add_hex(text, 0, 2, (const uint8_t *)"\x10\x00", 2);
 	add_hex(text, 0, 4, (const uint8_t *)"\x00\x01", 2);
 	add_hex(text, 0xffff, 0, (const uint8_t *)"ab", 2);
 	add_hex(text, 0, 1, NULL, 0);

@@ -324,7 +324,9 @@ guess_undecidable(void **state)
 	assert_int_equal(guess("name,city\nA,B\n"), CW_PKG_UNKNOWN);
 	assert_int_equal(guess("iccid,ki\n1,2\n3,4\n"), CW_PKG_UNKNOWN);
 	assert_int_equal(guess("iccid,ki\n1\n"), CW_PKG_UNKNOWN);
+	assert_int_equal(guess("iccid,ki\n1,2,3\n"), CW_PKG_UNKNOWN);
 	assert_int_equal(guess("iccid,ki\n"), CW_PKG_UNKNOWN);
+	assert_int_equal(guess("iccid\n\n"), CW_PKG_UNKNOWN);
 	assert_int_equal(guess("iccid,ki\n\n"), CW_PKG_UNKNOWN);
 	assert_int_equal(guess("iccid,ki\n1,\x01\n"), CW_PKG_UNKNOWN);
 	assert_int_equal(guess("iccid,ki\n\"1,2\n"), CW_PKG_UNKNOWN);

@@ -334,6 +334,24 @@ program_load_ranges(void **state)
 	    l.unit = 4);
 }
 
+/* The three bytes before a LOAD's patterns are zero, each of them. */
+static void
+program_load_reserved(void **state)
+{
+	const struct cw_prog_load l = some_load();
+	int i, len = check_load(&l);
+
+	(void)state;
+	assert_int_equal(len, 4 + 4 + 60);
+	for (i = len - 4; i < len - 1; i++) {
+		prog[i] = 1;
+		assert_int_equal(cw_prog_check(prog, (size_t)len, NULL),
+		    CW_EFORMAT);
+		prog[i] = 0;
+	}
+	assert_int_equal(cw_prog_check(prog, (size_t)len, NULL), 0);
+}
+
 static void
 program_load_blocks(void **state)
 {
@@ -465,6 +483,7 @@ main(void)
 		cmocka_unit_test(program_header),
 		cmocka_unit_test(program_bad_steps),
 		cmocka_unit_test(program_load_ranges),
+		cmocka_unit_test(program_load_reserved),
 		cmocka_unit_test(program_load_blocks),
 		cmocka_unit_test(program_captures),
 		cmocka_unit_test(program_builder_limits),
