@@ -33,6 +33,7 @@ struct cw_ini {
 	struct section *section;
 	size_t cnt;
 	unsigned int fault_line;
+	bool fault_absent;	/* of a key that is not in the file */
 	char *fault;		/* first fault by line, NULL when none */
 };
 
@@ -344,15 +345,20 @@ cw_ini_free(struct cw_ini *ini)
 	free(ini);
 }
 
-/* Keeps the fault that stands highest in the file. */
-static void __attribute__((format(printf, 3, 4)))
-fault(struct cw_ini *ini, unsigned int line, const char *fmt, ...)
+/*
+ * Keeps the fault that stands highest in the file.  A key that lacks comes
+ * after all of them: most often it stands there misspelt.
+ */
+static void __attribute__((format(printf, 4, 5)))
+fault(struct cw_ini *ini, unsigned int line, bool absent, const char *fmt, ...)
 {
 	char text[1024];
 	va_list ap;
 
-	if (ini->fault != NULL && ini->fault_line <= line)
+	if (ini->fault != NULL && (absent || (!ini->fault_absent &&
+	    ini->fault_line <= line)))
 		return;
+	ini->fault_absent = absent;
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
@@ -411,7 +417,7 @@ cw_ini_int(struct cw_ini *ini, const char *section, const char *key,
 	if (errno == 0 && end != ent->value && *end == '\0' && v >= min &&
 	    v <= max)
 		return v;
-	fault(ini, ent->line, "%s must be a whole number from %lld to %lld, "
+	fault(ini, ent->line, false, "%s must be a whole number from %lld to %lld, "
 	    "not '%s'", key, (long long)min, (long long)max, ent->value);
 	return dflt;
 }
@@ -434,7 +440,7 @@ cw_ini_bool(struct cw_ini *ini, const char *section, const char *key,
 		if (strcasecmp(ent->value, no[i]) == 0)
 			return false;
 	}
-	fault(ini, ent->line, "%s must be yes or no, not '%s'", key,
+	fault(ini, ent->line, false, "%s must be yes or no, not '%s'", key,
 	    ent->value);
 	return dflt;
 }
@@ -467,11 +473,13 @@ cw_ini_fault(struct cw_ini *ini, const char *section, const char *key,
 	const struct entry *ent = sec != NULL ? find_entry(sec, key) : NULL;
 	unsigned int line = 0;
 
-	if (ent != NULL && ent->line > 0)
+	bool absent = ent == NULL || ent->line == 0;
+
+	if (!absent)
 		line = ent->line;
 	else if (sec != NULL)
 		line = sec->line;
-	fault(ini, line, "[%s] %s: %s", section, key, why);
+	fault(ini, line, absent, "[%s] %s: %s", section, key, why);
 }
 
 /* "a, b, c": the keys that were asked for in a section: the remedy. */
@@ -501,14 +509,14 @@ cw_ini_finish(struct cw_ini *ini, char *err, size_t err_cap)
 	for (i = 0; i < ini->cnt; i++) {
 		sec = &ini->section[i];
 		if (!sec->asked) {
-			fault(ini, sec->line, "unknown section [%s]; correct "
+			fault(ini, sec->line, false, "unknown section [%s]; correct "
 			    "its name or remove it", sec->name);
 			continue;
 		}
 		known_keys(sec, known, sizeof(known));
 		for (k = 0; k < sec->cnt; k++) {
 			if (!sec->entry[k].asked)
-				fault(ini, sec->entry[k].line, "unknown key %s "
+				fault(ini, sec->entry[k].line, false, "unknown key %s "
 				    "in [%s]; known: %s", sec->entry[k].key,
 				    sec->name, known);
 		}

@@ -700,8 +700,8 @@ cw_devwatch_step(struct cw_devwatch *w, const struct cw_devmap *m,
 {
 	uint32_t beat = cw_devmap_beat_of(m, r);
 	uint32_t boot = get(m, r, &m->machine[M_BOOT], 0);
-	bool restarted = w->begun && boot != w->boot_cnt;
 
+	w->restarted = w->begun && boot != w->boot_cnt;
 	w->begun = true;
 	w->boot_cnt = boot;
 	if (m->machine[M_BEAT].space == NONE) {
@@ -718,7 +718,7 @@ cw_devwatch_step(struct cw_devwatch *w, const struct cw_devmap *m,
 		return "the device's heartbeat stands still; is its program "
 		    "running?";
 	}
-	if (restarted)
+	if (w->restarted)
 		return "the device has restarted";
 	return w->moved ? NULL : "waiting for the device's heartbeat";
 }

@@ -104,6 +104,7 @@ int cw_devmap_beat(const struct cw_devmap *m, uint16_t beat, struct cw_devmap_wr
 struct cw_devwatch {
 	bool begun;
 	bool moved;		/* heartbeat seen to change since the link is up */
+	bool restarted;		/* in the last step: what was written is gone */
 	uint32_t beat, boot_cnt;
 	uint64_t beat_us;	/* when it changed last */
 };

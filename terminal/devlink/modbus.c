@@ -358,6 +358,12 @@ link_turn(struct cw_devlink *l)
 		return t->retry_us;
 	why = cw_devwatch_step(&l->watch, l->cfg.map, &l->regs, now);
 	publish(l, why == NULL, why == NULL ? "" : why);
+
+	/* What stood in its holding registers is gone: begin anew. */
+	if (l->watch.restarted) {
+		bus_close(l);
+		return t->busy_us;
+	}
 	return is_busy(&l->now) ? t->busy_us : t->poll_us;
 }
 

@@ -36,10 +36,19 @@ prog_of(lua_State *L, const char *what)
 	return b;
 }
 
-/* Tells at the line that did it when the program has grown too large. */
+/*
+ * Tells at the line that did it when the program has grown too large, and
+ * remembers the line for a step that the checker will not like.
+ */
 static int
-done(lua_State *L, const struct box *b)
+done(lua_State *L, struct box *b)
 {
+	lua_Debug at;
+
+	if (lua_getstack(L, 1, &at) && lua_getinfo(L, "l", &at)) {
+		while (b->line_cnt < b->prog.cnt)
+			b->line[b->line_cnt++] = at.currentline;
+	}
 	if (b->prog.bad)
 		box_fail(L, CW_ETOOBIG, "the program is larger than a reader "
 		    "takes (%d bytes, %d steps)", CW_PROG_MAX,

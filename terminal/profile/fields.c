@@ -98,13 +98,13 @@ profile_value_check(const struct cw_field_spec *f, const uint8_t *v,
 
 /* Words of Lua's own messages; anything else must stand in the profile. */
 static const char *const lua_words[] = {
-	"a", "an", "and", "any", "argument", "arithmetic", "as", "assertion",
+	"a", "add", "an", "and", "any", "argument", "arithmetic", "as", "assertion",
 	"attempt", "bad", "between", "boolean", "bytes", "call", "char",
-	"compare", "concat", "concatenate", "constant", "convert", "digits",
+	"compare", "concat", "concatenate", "constant", "convert", "digits", "div",
 	"error", "expected", "failed", "field", "find", "for", "format",
 	"function", "get", "global", "got", "has", "index", "initial", "insert",
 	"integer", "invalid", "is", "key", "length", "limit", "local", "long",
-	"loop", "many", "memory", "method", "must", "nil", "no", "not", "number",
+	"loop", "many", "memory", "method", "mod", "mul", "must", "nil", "no", "not", "number",
 	"of", "on", "only", "out", "overflow", "pairs", "perform", "position",
 	"profile", "raised", "range", "rep", "representation", "results", "set",
 	"stack", "step", "string", "strings", "sub", "table", "text", "the",

@@ -124,24 +124,21 @@ static int
 compile(struct box *b, uint8_t *out, size_t cap)
 {
 	struct cw_profile *p = b->p;
-	uint16_t bad;
+	uint16_t bad = 0;
 	int res;
 
 	cw_prog_start(&b->prog, out, cap);
 	res = box_run(b);
 	if (res == CW_OK && b->prog.cnt == 0)
 		return 0;
-	if (res == CW_OK) {
-		res = cw_prog_end(&b->prog);
-		if (res < 0)
-			snprintf(p->err, sizeof(p->err), "%s: the program is "
-			    "larger than a reader takes", p->chunk + 1);
-	}
-	if (res > 0 && cw_prog_check(out, (size_t)res, &bad) < 0) {
-		snprintf(p->err, sizeof(p->err), "%s: step %u of the program "
-		    "is not well formed", p->chunk + 1, bad);
+	if (res == CW_OK && cw_prog_check(out, b->prog.len, &bad) < 0) {
+		snprintf(p->err, sizeof(p->err), "%s:%d: a reader will not "
+		    "take this step; see docs/spec/program.md", p->chunk + 1,
+		    bad < b->line_cnt ? b->line[bad] : 0);
 		res = CW_EFORMAT;
 	}
+	if (res == CW_OK)
+		res = cw_prog_end(&b->prog);
 
 	/* Half a program may hold half a record. */
 	if (res < 0)

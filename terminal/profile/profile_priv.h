@@ -49,6 +49,8 @@ struct box {
 	const struct cw_profile_record *record;
 	struct cw_prog_builder prog;
 	bool declared;
+	int line[CW_PROG_STEPS_MAX];	/* of the profile, by step */
+	uint16_t line_cnt;
 
 	size_t used, peak;	/* bytes with Lua */
 	uint32_t steps_left;	/* instructions, in units of the hook */
