@@ -51,11 +51,11 @@ struct step_ev {
 	size_t len;
 };
 
-/* In `in_us` from now; lends until the next step_at. */
-struct step_ev *step_at(struct cw_step *s, uint64_t in_us,
+/* In `in_us` from now. */
+void step_at(struct cw_step *s, uint64_t in_us,
     void (*fn)(struct cw_step *s, struct step_ev *e), void *obj, uint32_t gen);
 /* The same with a copy of bytes. */
-struct step_ev *step_at_buf(struct cw_step *s, uint64_t in_us,
+void step_at_buf(struct cw_step *s, uint64_t in_us,
     void (*fn)(struct cw_step *s, struct step_ev *e), void *obj,
     const struct step_ev *like);
 
