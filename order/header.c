@@ -130,11 +130,15 @@ take_column(struct cw_order_reader *r, unsigned int idx)
 		return;
 	}
 
-	for (i = 0; i < idx; i++)
-		if (r->column[i].use == c->use && r->column[i].spec == c->spec)
-			cw_order_fault(r, r->header_line, CW_OF_COLUMN_TWICE, name,
-			    "columns %u and %u are for the same field: keep one",
-			    i + 1, idx + 1);
+	for (i = 0; i < idx; i++) {
+		if (r->column[i].use != c->use || r->column[i].spec != c->spec)
+			continue;
+		cw_order_fault(r, r->header_line, CW_OF_COLUMN_TWICE, name,
+		    "columns %u and %u are for the same field: keep one",
+		    i + 1, idx + 1);
+		c->use = COL_IGNORE;
+		return;
+	}
 }
 
 void

@@ -71,8 +71,9 @@ fault_cmp(const void *pa, const void *pb)
 {
 	const struct cw_order_fault *a = pa, *b = pb;
 
+	/* Faults of the file as a whole (line 0) come last. */
 	if (a->line != b->line)
-		return a->line < b->line ? -1 : 1;
+		return a->line - 1 < b->line - 1 ? -1 : 1;
 	if (a->code != b->code)
 		return a->code < b->code ? -1 : 1;
 	return strcmp(a->column, b->column);

@@ -128,7 +128,7 @@ fingerprints_are_exact(void **state)
 {
 	struct cw_seal *s = cw_seal_new(key);
 	uint8_t a[CW_FP_LEN], b[CW_FP_LEN];
-	char digits[21];
+	char digits[32];
 	int i;
 
 	(void)state;
