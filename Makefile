@@ -22,7 +22,8 @@ REL = build/release
 SAN = build/test
 
 all: $(REL)/build.ninja
-	@meson compile -C $(REL)
+	@meson compile -C $(REL) >$(REL)/compile.log 2>&1 || { cat $(REL)/compile.log; exit 1; }
+	@mkdir -p $(REL)/bin && cd $(REL)/bin && ln -sf ../tools/cardwright ../*/cardwright-* . && rm -f *.p
 
 $(REL)/build.ninja:
 	@scripts/deps.sh build
