@@ -111,8 +111,8 @@ def main():
             faults.append(f"the books do not add up: {report.get('why', '')}")
         if good != report['records']['issued']:
             faults.append(f"{good} cards in the good bins, {report['records']['issued']} issued")
-        if report['cos_sent'] != a.lines * a.readers:
-            faults.append(f"COS went over the wire {report['cos_sent']} times "
+        if report['cos']['sent'] != a.lines * a.readers:
+            faults.append(f"COS went over the wire {report['cos']['sent']} times "
                           f'to {a.lines * a.readers} readers')
         for name, code, log in plant.down():
             faults.append(f'{name} ended with {code}: {log}')
