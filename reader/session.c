@@ -111,6 +111,15 @@ session_start(struct cw_reader *r, int conn, const struct cw_rl_hello *h,
 	cw_reader_reply_hello(r, id);
 }
 
+static bool
+same_terminal(const struct cw_rl_hello *a, const struct cw_rl_hello *b)
+{
+	size_t len = strlen(a->terminal);
+
+	return a->session == b->session && len == strlen(b->terminal) &&
+	    memcmp(a->terminal, b->terminal, len) == 0;
+}
+
 /* True when the connection has become the terminal's. */
 static bool
 hello_take(struct cw_reader *r, struct cw_reader_peer *p,
@@ -131,8 +140,7 @@ hello_take(struct cw_reader *r, struct cw_reader_peer *p,
 		peer_refuse(r, p, f->id, err, "HELLO is malformed");
 		return false;
 	}
-	if (r->linked && (h.session != r->terminal.session ||
-	    strcmp(h.terminal, r->terminal.terminal) != 0)) {
+	if (r->linked && !same_terminal(&h, &r->terminal)) {
 		cw_reader_text_str(&t, "in use by terminal ");
 		cw_reader_text_str(&t, r->terminal.terminal);
 		cw_reader_text_str(&t, "; stop it or wait ");

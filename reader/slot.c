@@ -316,16 +316,11 @@ cw_reader_slot_status(const struct cw_reader *r, uint8_t slot,
 	out->acked_cnt = s->acked_cnt;
 }
 
-/* True when len bytes at p are all zero. */
+/* True when len > 0 bytes at p are all zero. */
 static bool
 blank(const uint8_t *p, size_t len)
 {
-	size_t i;
-
-	for (i = 0; i < len; i++)
-		if (p[i] != 0)
-			return false;
-	return true;
+	return p[0] == 0 && memcmp(p, p + 1, len - 1) == 0;
 }
 
 static void

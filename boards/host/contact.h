@@ -27,8 +27,10 @@
  *						<- PRESENT u8 0/1 at every change
  * Mechanics side (the simulated device; MACHINE first):
  *   -> MACHINE
- *   -> FEED    u16 station, u32 card_no	<- FED u16 station, u32 card_no, i16 err (ENOENT: hopper empty)
- *   -> BIN     u16 station, u8 bin (1 good, 2 reject)	<- BINNED u16 station, u32 card_no, u8 bin
+ *   -> FEED    u16 station, u32 card_no
+ *		<- FED u16 station, u32 card_no, i16 err (ENOENT: hopper empty)
+ *   -> BIN     u16 station, u8 bin (1 good, 2 reject)
+ *		<- BINNED u16 station, u32 card_no, u8 bin
  *   <- LOST    u16 station			a card left the contacts by itself (pulled)
  */
 #define CW_CONTACT_PORT 7830
