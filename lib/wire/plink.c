@@ -28,8 +28,7 @@ hello_ok(const struct cw_pl_msg *m)
 	const struct cw_pl_hello *h = &m->u.hello;
 
 	return cw_wire_text_ok(h->terminal, sizeof h->terminal) &&
-	    h->terminal[0] != '\0' && h->next_seq >= 1 && h->start_cnt >= 1 &&
-	    h->station_cnt <= CW_STATIONS_MAX;
+	    h->terminal[0] != '\0' && h->next_seq >= 1 && h->start_cnt >= 1;
 }
 
 static void
@@ -81,14 +80,14 @@ static bool
 deny_ok(const struct cw_pl_msg *m)
 {
 	return m->u.deny.err < 0 &&
-	    cw_wire_text_ok(m->u.deny.text, sizeof m->u.deny.text);
+	    cw_wire_ends(m->u.deny.text, sizeof m->u.deny.text);
 }
 
 static void
 deny_put(struct cw_wr *w, const struct cw_pl_msg *m)
 {
 	cw_wr_u16(w, (uint16_t)m->u.deny.err);
-	cw_wr_str8(w, m->u.deny.text);
+	cw_wire_put_text(w, m->u.deny.text);
 }
 
 static void
@@ -284,21 +283,7 @@ revoke_get(struct cw_rd *r, struct cw_pl_msg *m)
 	m->u.revoke.epoch = cw_rd_u32(r);
 }
 
-/* RESULT.  The trace is printable text in LF lines. */
-static bool
-trace_ok(const char *trace, size_t len)
-{
-	size_t i;
-
-	for (i = 0; i < len; i++) {
-		uint8_t c = (uint8_t)trace[i];
-
-		if ((c < 0x20 && c != '\n') || c == 0x7f)
-			return false;
-	}
-	return true;
-}
-
+/* RESULT.  The trace is text in LF lines. */
 static bool
 result_ok(const struct cw_pl_msg *m)
 {
@@ -307,7 +292,7 @@ result_ok(const struct cw_pl_msg *m)
 	return x->seq > 0 && x->order > 0 && x->record > 0 && x->epoch > 0 &&
 	    x->verdict >= CW_CARD_GOOD && x->verdict <= CW_CARD_NONE &&
 	    x->serial_len <= sizeof x->serial && x->atr_len <= sizeof x->atr &&
-	    x->trace_len <= CW_PLINK_TRACE_MAX && trace_ok(x->trace, x->trace_len);
+	    x->trace_len <= CW_PLINK_TRACE_MAX;
 }
 
 static void
@@ -333,7 +318,7 @@ result_put(struct cw_wr *w, const struct cw_pl_msg *m)
 	cw_wr_u8(w, x->atr_len);
 	cw_wr_bytes(w, x->atr, x->atr_len);
 	cw_wr_u16(w, x->trace_len);
-	cw_wr_bytes(w, (const uint8_t *)x->trace, x->trace_len);
+	cw_wire_put_lines(w, x->trace, x->trace_len);
 }
 
 /* u8 length and that many bytes into dst[cap]; an excess is left to _ok. */
@@ -346,6 +331,21 @@ get_short(struct cw_rd *r, uint8_t *dst, size_t cap)
 	if (p != NULL && len <= cap)
 		memcpy(dst, p, len);
 	return len;
+}
+
+/* Text in LF lines, without other control characters. */
+static bool
+lines_ok(const char *text, size_t len)
+{
+	size_t i;
+
+	for (i = 0; i < len; i++) {
+		uint8_t c = (uint8_t)text[i];
+
+		if ((c < 0x20 && c != '\n') || c == 0x7f)
+			return false;
+	}
+	return true;
 }
 
 static void
@@ -370,6 +370,8 @@ result_get(struct cw_rd *r, struct cw_pl_msg *m)
 	x->atr_len = get_short(r, x->atr, sizeof x->atr);
 	x->trace_len = cw_rd_u16(r);
 	x->trace = (const char *)cw_rd_bytes(r, x->trace_len);
+	if (!lines_ok(x->trace, r->bad ? 0 : x->trace_len))
+		r->bad = true;
 }
 
 /* ACK. */
@@ -399,7 +401,7 @@ refused_ok(const struct cw_pl_msg *m)
 	const struct cw_pl_refused *x = &m->u.refused;
 
 	return x->order > 0 && x->err < 0 &&
-	    cw_wire_text_ok(x->text, sizeof x->text);
+	    cw_wire_ends(x->text, sizeof x->text);
 }
 
 static void
@@ -409,7 +411,7 @@ refused_put(struct cw_wr *w, const struct cw_pl_msg *m)
 	cw_wr_u64(w, m->u.refused.record);
 	cw_wr_u32(w, m->u.refused.epoch);
 	cw_wr_u16(w, (uint16_t)m->u.refused.err);
-	cw_wr_str8(w, m->u.refused.text);
+	cw_wire_put_text(w, m->u.refused.text);
 }
 
 static void
@@ -456,12 +458,11 @@ status_ok(const struct cw_pl_msg *m)
 
 	if (s->line_state > LINE_STATE_MAX ||
 	    s->station_cnt > CW_STATIONS_MAX ||
-	    !cw_wire_text_ok(s->why, sizeof s->why))
+	    !cw_wire_ends(s->why, sizeof s->why))
 		return false;
 	for (i = 0; i < s->station_cnt; i++)
 		if (s->station[i].state > CW_ST_IMAGE ||
-		    !cw_wire_text_ok(s->station[i].why,
-		    sizeof s->station[i].why))
+		    !cw_wire_ends(s->station[i].why, sizeof s->station[i].why))
 			return false;
 	return true;
 }
@@ -478,7 +479,7 @@ station_put(struct cw_wr *w, const struct cw_pl_station *t)
 	cw_wr_u16(w, t->last_outcome);
 	cw_wr_u64(w, t->order);
 	cw_wr_u64(w, t->record);
-	cw_wr_str8(w, t->why);
+	cw_wire_put_text(w, t->why);
 }
 
 static void
@@ -488,7 +489,7 @@ status_put(struct cw_wr *w, const struct cw_pl_msg *m)
 	uint16_t i;
 
 	cw_wr_u8(w, s->line_state);
-	cw_wr_str8(w, s->why);
+	cw_wire_put_text(w, s->why);
 	cw_wr_u32(w, s->device_feed);
 	cw_wr_u32(w, s->device_good);
 	cw_wr_u32(w, s->device_reject);

@@ -110,10 +110,10 @@ cw_rl_put_refuse(uint8_t *out, size_t cap, uint32_t id, uint8_t type,
 {
 	struct cw_wr w = cw_wire_begin(out, cap);
 
-	if (m->err >= 0 || !cw_wire_text_ok(m->text, sizeof m->text))
+	if (m->err >= 0 || !cw_wire_ends(m->text, sizeof m->text))
 		return CW_EINVAL;
 	cw_wr_u16(&w, (uint16_t)m->err);
-	cw_wr_str8(&w, m->text);
+	cw_wire_put_text(&w, m->text);
 	return seal(&w, out, id, type);
 }
 

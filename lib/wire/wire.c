@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
 #include "cw/err.h"
 #include "cw/frame.h"
 
@@ -51,4 +53,45 @@ cw_wire_text_ok(const char *text, size_t cap)
 			return false;
 	}
 	return false;
+}
+
+bool
+cw_wire_ends(const char *text, size_t cap)
+{
+	size_t i;
+
+	for (i = 0; i < cap && i <= 255; i++)
+		if (text[i] == '\0')
+			return true;
+	return false;
+}
+
+/* Blanks the control characters in the last len bytes written. */
+static void
+blank_controls(struct cw_wr *w, size_t len, bool keep_lf)
+{
+	uint8_t *p;
+	size_t i;
+
+	if (w->bad)
+		return;
+	p = w->buf + w->len - len;
+	for (i = 0; i < len; i++)
+		if ((p[i] < 0x20 && !(keep_lf && p[i] == '\n')) ||
+		    p[i] == 0x7f)
+			p[i] = ' ';
+}
+
+void
+cw_wire_put_text(struct cw_wr *w, const char *text)
+{
+	cw_wr_str8(w, text);
+	blank_controls(w, strlen(text), false);
+}
+
+void
+cw_wire_put_lines(struct cw_wr *w, const char *text, size_t len)
+{
+	cw_wr_bytes(w, (const uint8_t *)text, len);
+	blank_controls(w, len, true);
 }

@@ -33,9 +33,22 @@ int cw_wire_judge(const struct cw_rd *r, bool ok);
 
 /*
  * True if text is NUL-terminated within cap and holds no control character, so
- * that the peer's cw_rd_str8 takes it.  One refused text would cost the link,
- * again and again.
+ * that the peer's cw_rd_str8 takes it.  For names; a text for people goes
+ * through the two below.
  */
 bool cw_wire_text_ok(const char *text, size_t cap);
+
+/* True if text is NUL-terminated within cap. */
+bool cw_wire_ends(const char *text, size_t cap);
+
+/*
+ * Text for people, with a u8 length before it.  Its control characters go out as
+ * blanks: a message must not be lost, at every repetition, for a line feed in
+ * its explanation.
+ */
+void cw_wire_put_text(struct cw_wr *w, const char *text);
+
+/* The same for text of several lines, which keeps its LF; no length before. */
+void cw_wire_put_lines(struct cw_wr *w, const char *text, size_t len);
 
 #endif

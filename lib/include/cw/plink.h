@@ -28,7 +28,8 @@
 #define CW_PLINK_CHUNK_MAX (128u * 1024u)
 #define CW_PLINK_TRACE_MAX (16u * 1024u)
 #define CW_NAME_MAX 63
-#define CW_STATIONS_MAX 64	/* stations of one line */
+#define CW_STATIONS_MAX 64	/* entries of one PULL or STATUS: a longer line
+				 * names others in its next PULL */
 
 /* X(NAME, number): below 80 from terminal to platform, from 80 up the other way */
 #define CW_PL_TYPE_MAP(X) \
@@ -61,7 +62,7 @@ struct cw_pl_hello {
 	uint32_t start_cnt;	/* starts of this journal, from 1 */
 	uint64_t next_seq;	/* next outbox number; below the platform's mark:
 				 * the journal is an old copy -> DENY (W22) */
-	uint16_t station_cnt;
+	uint16_t station_cnt;	/* of the line, may be above CW_STATIONS_MAX */
 };
 
 /* WELCOME: the platform's answer. */
@@ -232,7 +233,8 @@ struct cw_pl_msg {
 };
 
 /* Writes a whole frame; its length, CW_EFULL or CW_EINVAL (unknown type, or a
- * field out of its range, which the peer's decoder would refuse).
+ * field out of its range, which the peer's decoder would refuse).  Control
+ * characters in texts for people (text, why, trace but LF) go out as blanks.
  * CW_FRAME_HDR + CW_PLINK_BODY_MAX bytes always suffice. */
 int cw_pl_put(uint8_t *out, size_t cap, const struct cw_pl_msg *m);
 /* Decodes a body; 0, CW_ESHORT, CW_EFORMAT (also a field out of its range),

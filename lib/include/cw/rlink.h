@@ -191,7 +191,8 @@ struct cw_rl_slot {
 /*
  * Encoders write a whole frame (header included) to out and return its length;
  * CW_EFULL; CW_EINVAL for a field out of its range (a slot above the maximum, a
- * text with control characters), which the peer's decoder would refuse.  id is
+ * name with control characters), which the peer's decoder would refuse; control
+ * characters in texts for people go out as blanks.  id is
  * the frame's request id.  CW_FRAME_HDR + CW_RLINK_BODY_MAX bytes always
  * suffice.  Decoders take the body; 0, CW_ESHORT, CW_EFORMAT; they check every
  * range, but not a program (cw_prog_check) nor a digest.  Pointers in decoded

@@ -141,7 +141,7 @@ make_hello(struct cw_pl_hello *h, bool big)
 	h->incarnation = big ? UINT64_MAX : 0;
 	h->start_cnt = big ? UINT32_MAX : 1;
 	h->next_seq = big ? UINT64_MAX - 1 : 1;
-	h->station_cnt = big ? CW_STATIONS_MAX : 0;
+	h->station_cnt = big ? UINT16_MAX : 0;
 }
 
 /* Least or greatest legal values of a message into msg. */
@@ -329,14 +329,11 @@ plink_body_limit(void **state)
 static void
 plink_encoder_ranges(void **state)
 {
-	static const char escape[] = "\x1b[2J";
-
 	(void)state;
 	REFUSE(CW_PL_HELLO, msg.u.hello.terminal[0] = '\0');
 	REFUSE(CW_PL_HELLO, msg.u.hello.terminal[5] = '\t');
 	REFUSE(CW_PL_HELLO, msg.u.hello.next_seq = 0);
 	REFUSE(CW_PL_HELLO, msg.u.hello.start_cnt = 0);
-	REFUSE(CW_PL_HELLO, msg.u.hello.station_cnt = CW_STATIONS_MAX + 1);
 	REFUSE(CW_PL_DENY, msg.u.deny.err = 0);
 	REFUSE(CW_PL_PULL, msg.u.pull.addr_cnt = CW_STATIONS_MAX + 1);
 	REFUSE(CW_PL_ORDER, msg.u.order.order = 0);
@@ -356,15 +353,46 @@ plink_encoder_ranges(void **state)
 	REFUSE(CW_PL_RESULT, msg.u.result.serial_len = 17);
 	REFUSE(CW_PL_RESULT, msg.u.result.atr_len = 34);
 	REFUSE(CW_PL_RESULT, msg.u.result.trace_len++);
-	REFUSE(CW_PL_RESULT, msg.u.result.trace = escape;
-	    msg.u.result.trace_len = 4);
 	REFUSE(CW_PL_REFUSED, msg.u.refused.err = 1);
 	REFUSE(CW_PL_ORDER_STATE, msg.u.order_state.state = 9);
 	REFUSE(CW_PL_STATUS, msg.u.status.line_state = 5);
 	REFUSE(CW_PL_STATUS, msg.u.status.station_cnt = CW_STATIONS_MAX + 1);
 	REFUSE(CW_PL_STATUS, msg.u.status.station[63].state = CW_ST_IMAGE + 1);
-	REFUSE(CW_PL_STATUS, msg.u.status.station[63].why[3] = '\r');
+	REFUSE(CW_PL_STATUS, memset(msg.u.status.station[63].why, 'x', 48));
+	REFUSE(CW_PL_DENY, memset(msg.u.deny.text, 'x', 200));
 	REFUSE(CW_PL_ACK, msg.type = 0x77);
+}
+
+/* A text for people is never the reason why a message cannot be sent. */
+static void
+plink_texts(void **state)
+{
+	static const char trace[] = "\x1b[2J\tdone\r\nnext\x7f";
+	struct cw_frame f;
+
+	(void)state;
+	make(CW_PL_RESULT, false);
+	msg.u.result.trace = trace;
+	msg.u.result.trace_len = sizeof trace - 1;
+	f = encode();
+	assert_int_equal(cw_pl_get(&back, f.type, f.body, f.body_len), 0);
+	assert_memory_equal(back.u.result.trace, " [2J done \nnext ", 16);
+
+	/* The decoder takes no such thing from a peer. */
+	out[CW_FRAME_HDR + f.body_len - 1] = '\r';
+	assert_true(cw_pl_get(&back, f.type, f.body, f.body_len) < 0);
+
+	make(CW_PL_REFUSED, false);
+	strcpy(msg.u.refused.text, "line 1:\n\tbad");
+	f = encode();
+	assert_int_equal(cw_pl_get(&back, f.type, f.body, f.body_len), 0);
+	assert_string_equal(back.u.refused.text, "line 1:  bad");
+
+	make(CW_PL_STATUS, true);
+	msg.u.status.station[63].why[3] = '\r';
+	f = encode();
+	assert_int_equal(cw_pl_get(&back, f.type, f.body, f.body_len), 0);
+	assert_int_equal(back.u.status.station[63].why[3], ' ');
 }
 
 /* One byte of a good body changed: the decoder judges the same ranges. */
@@ -544,6 +572,7 @@ main(void)
 		cmocka_unit_test(plink_small_buffer),
 		cmocka_unit_test(plink_body_limit),
 		cmocka_unit_test(plink_encoder_ranges),
+		cmocka_unit_test(plink_texts),
 		cmocka_unit_test(plink_decoder_ranges),
 		cmocka_unit_test(plink_random),
 		cmocka_unit_test(plink_golden_hello),

@@ -515,6 +515,23 @@ rlink_decoder_ranges(void **state)
 	spoil(CW_RL_SLOT, 1, 3);			/* present */
 }
 
+/* A text for people goes out with blanks for its control characters. */
+static void
+rlink_texts(void **state)
+{
+	struct cw_rl_refuse m = { .err = CW_EIO, .text = "a\nb\x7f" };
+	struct cw_rl_refuse got;
+	struct cw_frame f;
+
+	(void)state;
+	f = open_frame(cw_rl_put_refuse(out, sizeof out, 1, CW_RL_ERROR, &m));
+	assert_int_equal(cw_rl_get_refuse(&got, f.body, f.body_len), 0);
+	assert_string_equal(got.text, "a b ");
+	memset(m.text, 'x', sizeof m.text);
+	assert_int_equal(cw_rl_put_refuse(out, sizeof out, 1, CW_RL_ERROR, &m),
+	    CW_EINVAL);
+}
+
 /* A program above its limit is refused though the frame could carry it. */
 static void
 rlink_program_too_long(void **state)
@@ -662,6 +679,7 @@ main(void)
 		cmocka_unit_test(rlink_random),
 		cmocka_unit_test(rlink_encoder_ranges),
 		cmocka_unit_test(rlink_decoder_ranges),
+		cmocka_unit_test(rlink_texts),
 		cmocka_unit_test(rlink_program_too_long),
 		cmocka_unit_test(rlink_golden_hello),
 		cmocka_unit_test(rlink_golden_run),
