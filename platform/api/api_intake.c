@@ -28,6 +28,7 @@ struct cw_upload {
 	struct cw_hreq *r;
 	struct cw_hparts *parts;
 	enum part part;			/* the one under way */
+	uint64_t part_len;		/* bytes of it so far */
 	char meta[META_MAX];
 	size_t meta_len;
 	bool meta_done, cos_done;
@@ -310,14 +311,18 @@ open_intake(struct cw_upload *u, bool has_data)
 	return u->in != NULL;
 }
 
-/* A part begins. */
-static void
-begin_part(struct cw_upload *u, const char *name)
+static enum part
+part_of(const char *name)
 {
-	enum part next = strcmp(name, "meta") == 0 ? PART_META :
+	return strcmp(name, "meta") == 0 ? PART_META :
 	    strcmp(name, "cos") == 0 ? PART_COS :
 	    strcmp(name, "data") == 0 ? PART_DATA : PART_NONE;
+}
 
+/* A part begins. */
+static void
+begin_part(struct cw_upload *u, enum part next)
+{
 	if (next == PART_NONE || next <= u->part ||
 	    (u->part == PART_NONE && next != PART_META)) {
 		cw_hreq_problem(u->r, CW_PB_JSON, "the parts of an order are meta, "
@@ -338,18 +343,23 @@ begin_part(struct cw_upload *u, const char *name)
 	}
 	EVP_DigestInit_ex(u->md, EVP_sha256(), NULL);
 	u->part = next;
+	u->part_len = 0;
 }
 
 static void
 on_part(void *user, const struct cw_hpiece *p)
 {
 	struct cw_upload *u = user;
+	enum part part = part_of(p->name);
 	int err;
 
-	if (p->off == 0)
-		begin_part(u, p->name);
+	/* Offset 0 comes again as long as a part has brought no byte. */
+	if (part != u->part || part == PART_NONE ||
+	    (p->off == 0 && u->part_len > 0))
+		begin_part(u, part);
 	if (cw_hreq_done(u->r))
 		return;
+	u->part_len += p->len;
 	EVP_DigestUpdate(u->md, p->buf, p->len);
 	switch (u->part) {
 	case PART_META:
@@ -438,15 +448,15 @@ answer_order(struct cw_upload *u, const struct cw_intake_result *res)
 	char path[64];
 	int err = a->cfg.store->ops->order_get(a->cfg.store->h, res->order, &o);
 
-	if (err < 0) {
-		cw_api_store_error(u->r, err);
-		return;
-	}
 	cw_ledger_kick(a->cfg.ledger);
 	snprintf(path, sizeof(path), "/api/v1/orders/%llu",
 	    (unsigned long long)res->order);
 	cw_hreq_location(u->r, path);
-	cw_hreq_json(u->r, res->again ? 200 : 201, cw_api_order_json(a, &o));
+
+	/* Accepted it is, even if it cannot be shown just now. */
+	cw_hreq_json(u->r, res->again ? 200 : 201, err == 0 ?
+	    cw_api_order_json(a, &o) : json_pack("{s:I, s:I}", "id",
+	    (json_int_t)res->order, "total", (json_int_t)res->records));
 }
 
 void

@@ -99,7 +99,7 @@ row_ndjson(struct rows *s, const struct cw_st_result *res)
 static bool
 rows_next(struct rows *s)
 {
-	s->line_off = 0;
+	s->line_off = s->line_len = 0;
 	if (!s->begun && s->form == FORM_CSV) {
 		s->begun = true;
 		s->line_len = (size_t)snprintf(s->line, sizeof(s->line),

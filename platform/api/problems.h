@@ -30,7 +30,6 @@
 	X(BAD_COS, 1204, 422, "The COS image has a fault") \
 	X(NO_PROFILE, 1205, 422, "No such card profile") \
 	X(STATE, 1206, 409, "The order is not in a state that allows this") \
-	X(BUSY, 1207, 409, "The order is being uploaded by another request") \
 	X(DIGEST, 1208, 422, "What arrived is not what was announced") \
 	X(NO_CARD, 1301, 404, "No card or record answers to this") \
 	X(STORE, 1901, 500, "The database failed") \
