@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "cw/atr.h"
+#include "cw/bytes.h"
 #include "sim/card_core.h"
 
 #define FLASH_LEN_DEFAULT (256u * 1024u)
@@ -48,6 +49,7 @@ cw_sim_card_free(struct cw_sim_card *c)
 	if (c == NULL)
 		return;
 	free(c->flash);
+	cw_wipe(c, sizeof *c);
 	free(c);
 }
 

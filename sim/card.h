@@ -89,7 +89,7 @@ struct cw_sim_io {
 };
 
 struct cw_sim_card;
-/* NULL when out of memory. _free(NULL) is harmless. */
+/* NULL when out of memory. _free wipes the card; _free(NULL) is harmless. */
 struct cw_sim_card *cw_sim_card_new(const struct cw_sim_card_config *cfg);
 void cw_sim_card_free(struct cw_sim_card *c);
 
@@ -99,9 +99,11 @@ void cw_sim_card_reset(struct cw_sim_card *c, bool asserted);
 void cw_sim_card_line(struct cw_sim_card *c, uint32_t clk_hz, uint32_t etu_clk);
 /* Characters (as seen under the direct convention) to the card. Number taken:
  * len, or the index of the character that the card refuses. */
-size_t cw_sim_card_chars(struct cw_sim_card *c, const uint8_t *buf, size_t len, struct cw_sim_io *io);
+size_t cw_sim_card_chars(struct cw_sim_card *c, const uint8_t *buf, size_t len,
+    struct cw_sim_io *io);
 /* Up to cap characters from the card; 0 = silent for wait_etu. */
-size_t cw_sim_card_listen(struct cw_sim_card *c, uint8_t *buf, size_t cap, uint32_t wait_etu, struct cw_sim_io *io);
+size_t cw_sim_card_listen(struct cw_sim_card *c, uint8_t *buf, size_t cap,
+    uint32_t wait_etu, struct cw_sim_io *io);
 /* Left the contacts by itself (CW_FAULT_PULLED). */
 bool cw_sim_card_left(const struct cw_sim_card *c);
 

@@ -44,6 +44,7 @@ struct cw_contact_srv {
 /* A write that did not fit into the socket's buffer at once. */
 struct late_write {
 	uv_write_t req;
+	size_t len;
 	uint8_t buf[];
 };
 
@@ -72,6 +73,7 @@ on_closed(uv_handle_t *h)
 		s->first = c->next;
 	if (c->next != NULL)
 		c->next->prev = c->prev;
+	cw_wipe(c, sizeof *c);	/* personal data went through it */
 	free(c);
 	srv_unref(s);
 }
@@ -99,9 +101,11 @@ drop(struct client *c)
 static void
 on_written(uv_write_t *req, int status)
 {
+	struct late_write *late = (struct late_write *)req;
 	struct client *c = req->handle->data;
 
-	free(req);
+	cw_wipe(late->buf, late->len);
+	free(late);
 	if (status < 0)
 		drop(c);
 }
@@ -132,6 +136,7 @@ flush(struct client *c)
 		drop(c);
 		return;
 	}
+	late->len = left;
 	memcpy(late->buf, c->out + (n > 0 ? n : 0), left);
 	b = uv_buf_init((char *)late->buf, (unsigned int)left);
 	if (uv_write(&late->req, (uv_stream_t *)&c->tcp, &b, 1, on_written) < 0) {

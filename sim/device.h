@@ -22,7 +22,8 @@
  *	0	map version (1)
  *	1	device heartbeat
  *	2	stations
- *	3	machine state (PackML: 0 stopped, 1 idle, 2 execute, 3 held, 4 suspended (hopper empty), 5 aborted (jam))
+ *	3	machine state (PackML: 0 stopped, 1 idle, 2 execute, 3 held,
+ *		4 suspended (hopper empty), 5 aborted (jam))
  *	4,5	fed counter	6,7 good bin counter	8,9 reject bin counter
  *	10	boot count of the device (counters survive a restart)
  *	11	hopper: blanks left (65535 = many)
@@ -61,7 +62,8 @@ struct cw_sim_device_config {
 enum cw_dev_state { CW_DEV_EMPTY, CW_DEV_FEEDING, CW_DEV_CARD, CW_DEV_BINNING, CW_DEV_JAMMED };
 enum cw_dev_command { CW_DEV_FEED = 1, CW_DEV_GOOD, CW_DEV_REJECT };
 enum cw_dev_result { CW_DEV_OK, CW_DEV_REFUSED, CW_DEV_HOPPER_EMPTY, CW_DEV_JAM, CW_DEV_LOST };
-enum cw_dev_machine { CW_DEV_STOPPED, CW_DEV_IDLE, CW_DEV_EXECUTE, CW_DEV_HELD, CW_DEV_SUSPENDED, CW_DEV_ABORTED };
+enum cw_dev_machine { CW_DEV_STOPPED, CW_DEV_IDLE, CW_DEV_EXECUTE, CW_DEV_HELD,
+    CW_DEV_SUSPENDED, CW_DEV_ABORTED };
 
 /*
  * What the device does to the world (the simulated contacts).  Both are called
