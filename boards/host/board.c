@@ -285,17 +285,17 @@ card_choose(struct cw_host *h, const char **spec)
 static void
 host_free(struct cw_host *h)
 {
-	if (h->mem != NULL)
+	if (h->core != NULL)
 		cw_wipe(h->mem, QUEUE_LEN + 2 * LINK_LEN);
-	free(h->mem);
 	free(h->store);
 	free(h->core);
 	free(h);
 }
 
 /*
- * calloc of large pieces gives pages that cost nothing until they are touched:
- * a reader holds what it has used, not what it might.
+ * calloc of large pieces gives pages that cost nothing until they are touched
+ * (so the core and its memory are one piece): a reader holds what it has used,
+ * not what it might.
  */
 static struct cw_host *
 host_new(struct cw_host_env *env, const struct cw_host_config *cfg)
@@ -310,10 +310,11 @@ host_new(struct cw_host_env *env, const struct cw_host_config *cfg)
 	snprintf(h->address, sizeof h->address, "%s", cfg->listen);
 	snprintf(h->name, sizeof h->name, "%s",
 	    cfg->name != NULL ? cfg->name : cfg->listen);
-	h->core = calloc(1, cw_reader_size());
-	h->mem = calloc(1, QUEUE_LEN + 2 * LINK_LEN);
+	h->core = calloc(1, cw_reader_size() + QUEUE_LEN + 2 * LINK_LEN);
 	h->store = calloc(1, cfg->store_bytes);
-	if (h->core != NULL && h->mem != NULL && h->store != NULL)
+	if (h->core != NULL)
+		h->mem = (uint8_t *)h->core + cw_reader_size();
+	if (h->core != NULL && h->store != NULL)
 		return h;
 	host_free(h);
 	return NULL;

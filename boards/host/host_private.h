@@ -88,7 +88,7 @@ struct cw_host {
 	char address[64];
 	struct cw_reader *core;
 	const struct cw_host_backend *card;
-	uint8_t *mem;		/* queue, rx, tx */
+	uint8_t *mem;		/* queue, rx, tx; behind core */
 	uint8_t *store;
 	bool busy;		/* inside the core */
 	bool closing;
