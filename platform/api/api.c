@@ -217,6 +217,7 @@ cw_api_tick(struct cw_api *a)
 
 		a->sweep = cw_intake_sweep(a->cfg.store, ids, n, SWEEP_ROWS) > 0;
 	}
+	cw_api_uploads_prune(a);
 	cw_api_sample(a);
 	if (a->listeners > 0)
 		cw_api_live_build(a);

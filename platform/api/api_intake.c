@@ -56,6 +56,14 @@ cw_api_uploads(const struct cw_api *a, uint64_t ids[CW_API_UPLOADS_MAX])
 	return n;
 }
 
+void
+cw_api_uploads_prune(struct cw_api *a)
+{
+	for (unsigned int i = 0; i < CW_API_UPLOADS_MAX; i++)
+		if (a->upload[i] != NULL)
+			cw_hreq_prune(a->upload[i]->r);
+}
+
 /* One fault that is not in a line of the data file. */
 static void
 refuse(struct cw_upload *u, enum cw_problem p, const char *file, const char *what)

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #define STREAM_BLOCK (32u * 1024u)
 
@@ -55,6 +56,18 @@ bool
 cw_hreq_done(const struct cw_hreq *r)
 {
 	return r->res != NULL;
+}
+
+void
+cw_hreq_prune(struct cw_hreq *r)
+{
+	const union MHD_ConnectionInfo *info = MHD_get_connection_info(r->conn,
+	    MHD_CONNECTION_INFO_CONNECTION_FD);
+	char byte;
+
+	if (info != NULL && recv(info->connect_fd, &byte, 1,
+	    MSG_PEEK | MSG_DONTWAIT) == 0)
+		MHD_set_connection_option(r->conn, MHD_CONNECTION_OPTION_TIMEOUT, 1u);
 }
 
 void

@@ -342,8 +342,6 @@ resume_all(struct cw_httpd *h)
 void
 cw_httpd_wake(struct cw_httpd *h)
 {
-	if (h->waiting == NULL)
-		return;
 	resume_all(h);
 	pump(h);
 }

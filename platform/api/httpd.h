@@ -69,7 +69,7 @@ struct cw_httpd *cw_httpd_start(const struct cw_httpd_config *cfg,
 uint16_t cw_httpd_port(const struct cw_httpd *h);
 /* Ends all connections; the loop must run once more for its handles to close. */
 void cw_httpd_stop(struct cw_httpd *h);
-/* Asks again every stream that gave 0 bytes. */
+/* Asks again every stream that gave 0 bytes, and looks at time limits. */
 void cw_httpd_wake(struct cw_httpd *h);
 
 /* What a handler may ask of its request. */
@@ -84,6 +84,12 @@ void *cw_hreq_user(const struct cw_hreq *r);
 void cw_hreq_set_user(struct cw_hreq *r, void *user);
 /* Has it been answered or refused already? */
 bool cw_hreq_done(const struct cw_hreq *r);
+
+/*
+ * Ends a request soon whose client has hung up unnoticed: libmicrohttpd misses
+ * an end that came in one event with data, and would wait out its idle time.
+ */
+void cw_hreq_prune(struct cw_hreq *r);
 
 /* Answers; the first one counts. json is taken; NULL answers MEMORY. */
 void cw_hreq_json(struct cw_hreq *r, unsigned int status, json_t *json);

@@ -414,6 +414,8 @@ test_short(void **state)
 		int fd = fx_connect(f);
 
 		fx_put(f, fd, all, cut);
+		for (int i = 0; i < 4; i++)
+			fx_turn(f);
 		close(fd);
 		for (int i = 0; i < 10; i++)
 			fx_turn(f);
