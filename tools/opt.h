@@ -19,22 +19,28 @@
 
 /* X(ID, "name", letter or 0, "ARG" or NULL for a switch, "help") */
 #define CW_OPT_MAP(X) \
-	X(PLATFORM, "platform", 0, "URL", "address of the platform (default: client.ini, else http://127.0.0.1:7811)") \
-	X(TOKEN, "token", 0, "FILE", "file that holds the API token (default: client.ini)") \
-	X(CONFIG, "config", 0, "DIR", "directory made by setup (default: $CARDWRIGHT_DIR, else ~/.config/cardwright)") \
-	X(JSON, "json", 0, NULL, "print JSON for programs in place of text for people") \
+	X(PLATFORM, "platform", 0, "URL", "address of the platform " \
+	  "(default: client.ini, else http://127.0.0.1:7811)") \
+	X(TOKEN, "token", 0, "FILE", "file that holds the API token " \
+	  "(default: client.ini)") \
+	X(CONFIG, "config", 0, "DIR", "directory made by setup " \
+	  "(default: $CARDWRIGHT_DIR, else ~/.config/cardwright)") \
+	X(JSON, "json", 0, NULL, "print JSON for programs in place of text") \
 	X(HELP, "help", 'h', NULL, "print this help") \
 	X(VERSION, "version", 0, NULL, "print the version") \
 	X(DIR, "dir", 0, "DIR", "where to write (default: as --config)") \
-	X(TERMINAL, "terminal", 0, "NAME", "setup: a terminal to make a certificate for (may be repeated); submit: the line's terminal by name or IP") \
+	X(TERMINAL, "terminal", 0, "NAME", "setup: make a certificate for this " \
+	  "terminal (may be repeated); submit: the terminal's IP or name") \
 	X(PROFILE, "profile", 0, "NAME", "card profile of the order") \
 	X(COS, "cos", 0, "FILE", "COS image: raw, Intel HEX or S-record") \
 	X(DATA, "data", 0, "FILE", "personal data: CSV, one record per line") \
-	X(LINE, "line", 0, "NAME", "line that shall make the order (default: any)") \
-	X(COUNT, "count", 0, "N", "number of records; without data: number of cards") \
-	X(NAME, "name", 0, "TEXT", "name of the order, unique; sending the same name with the same content again gives the same order (default: made up)") \
-	X(REMAKE, "remake", 0, "N", "cards spent on one record at most (default: 3)") \
-	X(PRODUCTION, "production", 0, NULL, "a production order (default: a test order)") \
+	X(LINE, "line", 0, "NAME", "only this line (default: any)") \
+	X(COUNT, "count", 0, "N", "number of records; without data: of cards") \
+	X(NAME, "name", 0, "TEXT", "name of the order, unique; the same name " \
+	  "with the same content is the same order (default: made up)") \
+	X(REMAKE, "remake", 0, "N", "cards spent on one record at most " \
+	  "(default: 3)") \
+	X(PRODUCTION, "production", 0, NULL, "a production order (default: test)") \
 	X(STATE, "state", 0, "STATE", "list only orders in this state") \
 	X(LIMIT, "limit", 0, "N", "list at most N (default: 50)") \
 	X(RECORD, "record", 0, "N", "only this record of the order")

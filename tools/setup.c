@@ -22,10 +22,12 @@
 #include "cw/bytes.h"
 #include "cw/err.h"
 #include "cw/plink.h"
+#include "cw/rlink.h"
 
 #define CA_DAYS 3650
 #define CERT_DAYS 1825
 #define PATH_CAP 1280
+#define DEVICE_PORT 5020	/* a simulated machine's: no root is needed */
 
 struct setup {
 	struct cw_cli *cli;
@@ -152,13 +154,59 @@ name_ok(const char *name)
 	return len >= 1 && len <= CW_NAME_MAX - 9 && isalnum((unsigned char)name[0]);
 }
 
-static int
-write_terminal(struct setup *s, const char *name)
+/* Last number in a name ("line-12"); dflt if there is none that fits. */
+static unsigned int
+number_of(const char *name, unsigned int dflt)
 {
-	char base[96];
+	const char *digits = name + strlen(name);
+	unsigned long n;
+
+	while (digits > name && isdigit((unsigned char)digits[-1]))
+		digits--;
+	n = strtoul(digits, NULL, 10);
+	return n >= 1 && n <= 250 ? (unsigned int)n : dflt;
+}
+
+/* Certificate of a terminal and a configuration for a line on this machine. */
+static int
+write_terminal(struct setup *s, const char *name, unsigned int idx)
+{
+	char base[96], path[PATH_CAP], stations[400] = "";
+	unsigned int n = number_of(name, idx);
+	int code;
 
 	snprintf(base, sizeof(base), "terminal.%s", name);
-	return write_cert(s, CW_CERT_CLIENT, base, base);
+	code = write_cert(s, CW_CERT_CLIENT, base, base);
+	if (code != CW_EXIT_OK)
+		return code;
+	for (unsigned int i = 1; i <= 4; i++)
+		snprintf(stations + strlen(stations), 100,
+		    "\n[station %u]\nreader = 127.0.%u.%u:%d\n", i, n, i,
+		    CW_RLINK_PORT);
+	path_of(path, s, "%s.ini", base);
+	return write_file(s, path, 0644,
+	    "# cardwright-terminal -c %s\n"
+	    "[terminal]\n"
+	    "name = %s\n"
+	    "journal = %s/%s.journal\n"
+	    "\n"
+	    "[platform]\n"
+	    "address = 127.0.0.1\n"
+	    "port = %d\n"
+	    "ca = %s/ca.crt\n"
+	    "cert = %s/%s.crt\n"
+	    "key = %s/%s.key\n"
+	    "\n"
+	    "# The machine, by Modbus/TCP (502 is the port of real ones).\n"
+	    "[device]\n"
+	    "address = 127.0.0.1\n"
+	    "port = %u\n"
+	    "profile = %s/device/generic.ini\n"
+	    "\n"
+	    "# One section for each station: the reader whose contacts it has.\n"
+	    "%s",
+	    path, name, s->dir, name, CW_PLINK_PORT, s->dir, s->dir, base,
+	    s->dir, base, DEVICE_PORT + n, s->profiles, stations + 1);
 }
 
 static int
@@ -177,7 +225,6 @@ write_platform(struct setup *s)
 	if (code != CW_EXIT_OK)
 		return code;
 
-	cw_cli_profiles_dir(s->profiles, sizeof(s->profiles));
 	path_of(path, s, "platform.ini");
 	code = write_file(s, path, 0644,
 	    "# cardwright-platform -c %s\n"
@@ -272,13 +319,14 @@ cw_setup_run(struct cw_cli *cli)
 			    "has 1 to %d letters, digits, - and _, and begins "
 			    "with a letter or digit", name, CW_NAME_MAX - 9);
 
+	cw_cli_profiles_dir(s.profiles, sizeof(s.profiles));
 	s.made = json_array();
 	code = open_dir(&s, &fresh);
 	if (code == CW_EXIT_OK && fresh)
 		code = write_platform(&s);
 	for (unsigned int i = 0; code == CW_EXIT_OK && (name =
 	    cw_opt_nth(&cli->args, CW_OPT_TERMINAL, i)) != NULL; i++)
-		code = write_terminal(&s, name);
+		code = write_terminal(&s, name, i + 1);
 	cw_cert_fini(&s.ca);
 	if (code == CW_EXIT_OK && cli->json)
 		cw_cli_print_json(json_pack("{s:s, s:O}", "dir", s.dir,
