@@ -44,7 +44,8 @@ struct cw_conn_cb {
 struct cw_conn_config {
 	uv_loop_t *loop;
 	SSL_CTX *tls;			/* NULL = plain; borrowed */
-	const char *want_peer;		/* TLS client: name demanded of the server, e.g. "platform"; borrowed */
+	/* TLS client: name demanded of the server, e.g. "platform"; borrowed */
+	const char *want_peer;
 	uint8_t version;		/* link version of frames */
 	uint32_t body_max;
 	uint32_t connect_ms;		/* connect and handshake; 0 = 5 s */
