@@ -361,32 +361,6 @@ cw_journal_close(struct cw_journal *j)
 	fail(j, CW_ECLOSED);
 }
 
-int64_t
-cw_journal_append(struct cw_journal *j, uint8_t type, const uint8_t *payload,
-    size_t len)
-{
-	int err;
-
-	if (j->failed < 0)
-		return CW_EIO;
-	if (type == 0 || type > TYPE_MAX)
-		return CW_EINVAL;
-	if (len > CW_JOURNAL_PAYLOAD_MAX)
-		return CW_ETOOBIG;
-	if (cw_journal_room(j) < len + CW_JOURNAL_OVERHEAD) {
-		err = cw_journal_reserve(j, len + CW_JOURNAL_OVERHEAD);
-		if (err < 0)
-			return err;
-	}
-	err = grow_buf(&j->pend, &j->pend_cap,
-	    j->pend_len + len + CW_JOURNAL_OVERHEAD);
-	if (err < 0)
-		return err;
-	j->pend_len += rec_put(j->pend + j->pend_len, type, j->next_lsn,
-	    payload, len);
-	return (int64_t)j->next_lsn++;
-}
-
 uint64_t
 cw_journal_room(const struct cw_journal *j)
 {
@@ -395,14 +369,12 @@ cw_journal_room(const struct cw_journal *j)
 	return used < j->allocated ? j->allocated - used : 0;
 }
 
-int
-cw_journal_reserve(struct cw_journal *j, uint64_t bytes)
+static int
+make_room(struct cw_journal *j, uint64_t bytes)
 {
 	uint64_t want;
 	int err;
 
-	if (j->failed < 0)
-		return CW_EIO;
 	if (cw_journal_room(j) >= bytes)
 		return 0;
 	want = j->size + j->pend_len + bytes;
@@ -416,6 +388,43 @@ cw_journal_reserve(struct cw_journal *j, uint64_t bytes)
 		return fail(j, CW_EIO);
 	j->allocated = want;
 	return 0;
+}
+
+int64_t
+cw_journal_append(struct cw_journal *j, uint8_t type, const uint8_t *payload,
+    size_t len)
+{
+	int err;
+
+	if (j->failed < 0)
+		return CW_EIO;
+	if (type == 0 || type > TYPE_MAX)
+		return CW_EINVAL;
+	if (len > CW_JOURNAL_PAYLOAD_MAX)
+		return CW_ETOOBIG;
+	err = make_room(j, len + CW_JOURNAL_OVERHEAD);
+	if (err < 0)
+		return err;
+	err = grow_buf(&j->pend, &j->pend_cap,
+	    j->pend_len + len + CW_JOURNAL_OVERHEAD);
+	if (err < 0)
+		return err;
+	j->pend_len += rec_put(j->pend + j->pend_len, type, j->next_lsn,
+	    payload, len);
+	return (int64_t)j->next_lsn++;
+}
+
+int
+cw_journal_reserve(struct cw_journal *j, uint64_t bytes)
+{
+	int err;
+
+	if (j->failed < 0)
+		return CW_EIO;
+	err = make_room(j, bytes);
+	if (err == 0)
+		j->promised = bytes;
+	return err;
 }
 
 bool
@@ -562,7 +571,7 @@ cw_journal_rewrite_end(struct cw_journal *j)
 		return CW_ESTATE;
 
 	/* Space promised to cards under way stays promised. */
-	want = j->new_size + cw_journal_room(j) + j->pend_len;
+	want = j->new_size + j->promised;
 	want = (want / j->cfg.grow + 1) * j->cfg.grow;
 	err = ops->allocate(j->cfg.ctx, CW_JFILE_NEW, want);
 	if (err == 0)

@@ -77,6 +77,7 @@ struct cw_journal {
 	uint64_t durable_lsn;	/* all up to it is on the disk */
 	uint64_t size;		/* bytes of records on the disk (or in the batch under way) */
 	uint64_t allocated;	/* bytes made sure */
+	uint64_t promised;	/* last asked for by cw_journal_reserve */
 	uint64_t live_size;	/* size right after opening or rewriting */
 	uint64_t cut;		/* bytes of torn tail cut at open */
 	uint8_t chain[16];	/* of the last record appended */
