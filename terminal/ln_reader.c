@@ -606,6 +606,35 @@ store_more(struct cw_line *l, struct cw_ln_reader *r)
 		r->store = CW_LN_STORE_END;
 }
 
+/*
+ * The image that r is to be sent now, or NULL.  A reader that restarted has an
+ * empty store while its stations may hold an INTENT, or even a card: they wait
+ * for their image, so it comes before that of any lease in hand.
+ */
+static struct cw_ln_image *
+image_due(struct cw_line *l, struct cw_ln_reader *r)
+{
+	struct cw_ln_image *waited = NULL;
+
+	for (unsigned int i = 0; i < r->station_cnt; i++) {
+		const struct cw_ln_station *st = &l->station[r->station[i]];
+		const struct cw_ln_card *c = &st->cur;
+
+		if (!c->used)
+			continue;
+		if (st->state == CW_LN_RUN)
+			return NULL;
+		if (waited == NULL && c->order != NULL && c->order->image != NULL &&
+		    (st->state == CW_LN_INTENT || st->state == CW_LN_FEED ||
+		    st->state == CW_LN_SEAT) &&
+		    !cw_ln_reader_holds(r, c->order->image))
+			waited = c->order->image;
+	}
+	if (waited != NULL)
+		return waited;
+	return cw_ln_reader_free(l, r) ? cw_ln_lease_image(l, r) : NULL;
+}
+
 static void
 store_tick(struct cw_line *l, struct cw_ln_reader *r)
 {
@@ -613,8 +642,8 @@ store_tick(struct cw_line *l, struct cw_ln_reader *r)
 
 	if (r->store == CW_LN_STORE_WAIT && cw_ln_due(l, r->store_us, STORE_RETRY_MS))
 		r->store = CW_LN_STORE_NONE;
-	if (r->store == CW_LN_STORE_NONE && cw_ln_reader_free(l, r)) {
-		im = cw_ln_lease_image(l, r);
+	if (r->store == CW_LN_STORE_NONE) {
+		im = image_due(l, r);
 		if (im != NULL && !cw_ln_reader_holds(r, im))
 			store_begin(l, r, im);
 	}

@@ -375,6 +375,9 @@ step_seat(struct cw_line *l, struct cw_ln_station *st)
 	}
 	if (!r->ready)
 		return false;
+	if (st->cur.order != NULL && st->cur.order->image != NULL &&
+	    !cw_ln_reader_holds(r, st->cur.order->image))
+		return false;	/* it restarted: its image is on the way again */
 
 	/* The reader must see it too, and see that it is another card. */
 	if (st->present == 0 ||
