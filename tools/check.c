@@ -277,7 +277,7 @@ say_file(const struct check *c, enum kind kind)
 }
 
 static int
-check_file(struct check *c, json_t *out)
+check_file(struct check *c, const enum kind *as, json_t *out)
 {
 	static char head[HEAD_MAX];
 	struct stat st;
@@ -294,6 +294,11 @@ check_file(struct check *c, json_t *out)
 	len = fread(head, 1, sizeof(head), f);
 	rewind(f);
 	kind = tell_kind(head, len);
+	/* Named as data by the user, it is data; a COS has three forms. */
+	if (as != NULL && *as == KIND_DATA)
+		kind = KIND_DATA;
+	else if (as != NULL && kind == KIND_DATA)
+		kind = KIND_RAW;
 	c->faults = json_array();
 	c->fault_cnt = c->records = 0;
 	code = kind == KIND_DATA ? check_data(c, f, head, len) : check_cos(c, f);
@@ -353,20 +358,42 @@ is_online(struct cw_cli *cli)
 	return code == CW_EXIT_OK;
 }
 
+/* idx-th file: those of --cos and --data, then the arguments; NULL at the end. */
+static const char *
+nth_file(const struct cw_args *a, unsigned int idx, const enum kind **as)
+{
+	static const enum kind data = KIND_DATA, cos = KIND_RAW;
+
+	*as = NULL;
+	for (unsigned int i = 0; i < a->opt_cnt; i++) {
+		if (a->opt[i].id != CW_OPT_COS && a->opt[i].id != CW_OPT_DATA)
+			continue;
+		if (idx-- == 0) {
+			*as = a->opt[i].id == CW_OPT_DATA ? &data : &cos;
+			return a->opt[i].value;
+		}
+	}
+	return idx < a->arg_cnt ? a->arg[idx] : NULL;
+}
+
 int
 cw_check_run(struct cw_cli *cli)
 {
 	static struct check c;
-	json_t *out = json_array();
+	const enum kind *as;
+	json_t *out;
 	bool was_online;
 	int code, worst;
 
+	if (nth_file(&cli->args, 0, &as) == NULL)
+		return cw_cli_fail(CW_EXIT_USAGE, "'order check' needs FILE...");
 	c.cli = cli;
+	out = json_array();
 	worst = load_profile(&c);
 	c.online = was_online = worst == CW_EXIT_OK && is_online(cli);
-	for (unsigned int i = 0; worst != CW_EXIT_USAGE && i < cli->args.arg_cnt; i++) {
-		c.path = cli->args.arg[i];
-		code = check_file(&c, out);
+	for (unsigned int i = 0; worst != CW_EXIT_USAGE &&
+	    (c.path = nth_file(&cli->args, i, &as)) != NULL; i++) {
+		code = check_file(&c, as, out);
 		if (code > worst || code == CW_EXIT_USAGE)
 			worst = code;
 	}

@@ -121,7 +121,7 @@ headers(const struct cw_cli *cli, const struct cw_http_req *req)
 
 /* One fault of a bad order: where, what, remedy. */
 static void
-print_fault(const json_t *fault)
+print_fault(const struct cw_http_req *req, const json_t *fault)
 {
 	const char *what = json_string_value(json_object_get(fault, "what"));
 	const char *remedy = json_string_value(json_object_get(fault, "remedy"));
@@ -129,11 +129,16 @@ print_fault(const json_t *fault)
 	const char *file = json_string_value(json_object_get(fault, "file"));
 	json_int_t line = json_integer_value(json_object_get(fault, "line"));
 
+	/* The user knows the file by its own name. */
+	if (file != NULL && req->data != NULL && strcmp(file, "data") == 0)
+		file = req->data;
+	else if (file != NULL && req->cos != NULL && strcmp(file, "cos") == 0)
+		file = req->cos;
 	fprintf(stderr, "  %s", file != NULL ? file : "order");
 	if (line > 0)
 		fprintf(stderr, ":%lld", (long long)line);
 	if (col != NULL && col[0] != '\0')
-		fprintf(stderr, " %s", col);
+		fprintf(stderr, ": %s", col);
 	fprintf(stderr, ": %s", what != NULL ? what : "?");
 	if (remedy != NULL && remedy[0] != '\0')
 		fprintf(stderr, "; %s", remedy);
@@ -170,7 +175,7 @@ refused(const struct cw_cli *cli, const struct cw_http_req *req,
 	    title != NULL ? title : "refused",
 	    strrchr(type, ':') != NULL ? strrchr(type, ':') + 1 : type);
 	json_array_foreach(faults, i, fault)
-		print_fault(fault);
+		print_fault(req, fault);
 	return code;
 }
 

@@ -170,7 +170,7 @@ cw_api_remake(struct cw_hreq *r)
 	if (n == CW_ENOENT)
 		cw_hreq_problem(r, CW_PB_NO_CARD, "order %llu has no record "
 		    "%llu", (unsigned long long)o.id, (unsigned long long)record);
-	else if (n == CW_ESTATE)
+	else if (n == CW_ESTATE || (n == 0 && record != 0))
 		cw_hreq_problem(r, CW_PB_STATE, "order %llu is %s, and only "
 		    "failed and doubtful records whose data is still held can be "
 		    "made again", (unsigned long long)o.id,
