@@ -33,10 +33,46 @@ box_of(lua_State *L)
 }
 
 /*
- * Lua's memory: counted, bounded in all and per piece, and wiped whenever a
- * byte is given back, because strings hold records.  A block is never grown in
- * place: realloc would leave an unwiped copy behind.
+ * Lua's memory: counted, bounded in all and per piece.  It comes from the
+ * profile's arena, where giving back means nothing: the whole is wiped after
+ * the run, because strings hold records.  What does not fit there comes from
+ * malloc and is wiped one by one; never by realloc, which would leave an
+ * unwiped copy behind.
  */
+static bool
+in_arena(const struct box *b, const void *ptr)
+{
+	const uint8_t *p = ptr;
+
+	return p >= b->p->arena && p < b->p->arena + PROFILE_ARENA;
+}
+
+static void *
+block_new(struct box *b, size_t size)
+{
+	size_t take = (size + 15) & ~(size_t)15;
+	void *n;
+
+	if (take <= PROFILE_ARENA - b->top) {
+		n = b->p->arena + b->top;
+		b->top += take;
+		return n;
+	}
+	n = malloc(size);
+	if (n != NULL)
+		b->spilled = true;
+	return n;
+}
+
+static void
+block_free(const struct box *b, void *ptr, size_t old)
+{
+	if (ptr == NULL || in_arena(b, ptr))
+		return;
+	explicit_bzero(ptr, old);
+	free(ptr);
+}
+
 static void *
 box_alloc(void *ud, void *ptr, size_t old, size_t size)
 {
@@ -50,21 +86,20 @@ box_alloc(void *ud, void *ptr, size_t old, size_t size)
 		b->out_of_memory = true;
 		return NULL;
 	}
-	if (size > 0 && (n = malloc(size)) == NULL) {
+	if (size > 0 && size <= old && in_arena(b, ptr)) {
+		n = ptr;
+	} else if (size > 0 && (n = block_new(b, size)) == NULL) {
 		/* Lua relies on shrinking to succeed. */
 		if (size > old)
 			return NULL;
 		explicit_bzero((char *)ptr + size, old - size);
 		n = ptr;
-	} else if (ptr != NULL) {
-		if (size > 0)
+	} else {
+		if (size > 0 && ptr != NULL)
 			memcpy(n, ptr, old < size ? old : size);
-		explicit_bzero(ptr, old);
-		free(ptr);
+		block_free(b, ptr, old);
 	}
 	b->used += size - old;
-	if (b->used > b->peak)
-		b->peak = b->used;
 	return n;
 }
 
@@ -495,6 +530,41 @@ push_job(lua_State *L, const struct cw_profile_record *r)
 	set_int(L, "epoch", r->epoch);
 }
 
+static int
+keep_code(lua_State *L, const void *piece, size_t len, void *ctx)
+{
+	struct cw_profile *p = ctx;
+	char *code = realloc(p->code, p->code_len + len);
+
+	(void)L;
+	if (code == NULL)
+		return 1;
+	memcpy(code + p->code_len, piece, len);
+	p->code = code;
+	p->code_len += len;
+	return 0;
+}
+
+/*
+ * Pushes the profile's chunk.  A user's text must be text ("t"), for bytecode
+ * made by hand could break out of the sandbox; what Lua made of it is kept and
+ * loaded faster ("b") from the second run on.
+ */
+static void
+load_code(lua_State *L, struct cw_profile *p)
+{
+	int res;
+
+	if (p->code != NULL)
+		res = luaL_loadbufferx(L, p->code, p->code_len, p->chunk, "b");
+	else
+		res = luaL_loadbufferx(L, p->text, p->len, p->chunk, "t");
+	if (res != LUA_OK)
+		lua_error(L);
+	if (p->code == NULL && lua_dump(L, keep_code, p, 0) != 0)
+		box_fail(L, CW_ENOMEM, "out of memory");
+}
+
 /* Everything that may raise, under one protected call. */
 static int
 box_main(lua_State *L)
@@ -507,10 +577,7 @@ box_main(lua_State *L)
 	profile_card_open(L);
 	lua_sethook(L, box_hook, LUA_MASKCOUNT, HOOK_STEPS);
 
-	/* "t": text only; bytecode could break out of the sandbox. */
-	if (luaL_loadbufferx(L, b->p->text, b->p->len, b->p->chunk,
-	    "t") != LUA_OK)
-		return lua_error(L);
+	load_code(L, b->p);
 	lua_call(L, 0, 0);
 	if (!b->declared)
 		box_fail(L, CW_EFORMAT, "declares no profile; write profile "
@@ -544,15 +611,18 @@ box_verdict(struct box *b, lua_State *L, int status)
 		memcpy(p->err, b->err, sizeof(p->err));
 		return b->why;
 	}
-	if (status == LUA_ERRMEM || b->out_of_memory) {
+	text = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) :
+	    "the profile raised an error without a text";
+
+	/* Lua's buffers raise this as a message of their own. */
+	if (status == LUA_ERRMEM || (b->out_of_memory &&
+	    strstr(text, "not enough memory") != NULL)) {
 		snprintf(p->err, sizeof(p->err), "%s: needs more than %u MiB "
 		    "of memory, or more than %u KiB in one piece",
 		    p->chunk + 1, CW_PROFILE_MEMORY_MAX >> 20,
 		    CW_PROFILE_BLOCK_MAX >> 10);
 		return CW_ELIMIT;
 	}
-	text = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) :
-	    "the profile raised an error without a text";
 	snprintf(p->err, sizeof(p->err), "%s", text);
 	if (b->task == BOX_RECORD)
 		profile_mask(p, p->err);
@@ -562,11 +632,14 @@ box_verdict(struct box *b, lua_State *L, int status)
 int
 box_run(struct box *b)
 {
-	lua_State *L = lua_newstate(box_alloc, b);
+	lua_State *L;
 	int status, res = CW_OK;
 
 	b->p->err[0] = '\0';
-	if (L == NULL) {
+	if (b->p->arena == NULL)
+		b->p->arena = malloc(PROFILE_ARENA);
+	if (b->p->arena == NULL ||
+	    (L = lua_newstate(box_alloc, b)) == NULL) {
 		snprintf(b->p->err, sizeof(b->p->err), "%s: out of memory",
 		    b->p->chunk + 1);
 		return CW_ENOMEM;
@@ -581,6 +654,11 @@ box_run(struct box *b)
 	status = lua_pcall(L, 0, 0, 0);
 	if (status != LUA_OK)
 		res = box_verdict(b, L, status);
-	lua_close(L);
+
+	/* Nothing in the state has an end of its own to come to: without blocks
+	 * outside, the arena's wiping is the end of all. */
+	if (b->spilled)
+		lua_close(L);
+	explicit_bzero(b->p->arena, b->top);
 	return res;
 }

@@ -74,6 +74,8 @@ cw_profile_free(struct cw_profile *p)
 	if (p == NULL)
 		return;
 	free(p->text);
+	free(p->code);
+	free(p->arena);
 	free(p);
 }
 

@@ -20,6 +20,7 @@
 #define PROFILE_FIELDS_MAX 64
 #define PROFILE_NAME_MAX 63
 #define PROFILE_ATR_MAX 33
+#define PROFILE_ARENA 262144	/* bytes; a usual run needs a third */
 
 struct profile_atr {
 	uint8_t n;
@@ -29,6 +30,9 @@ struct profile_atr {
 struct cw_profile {
 	char *text;
 	size_t len;
+	char *code;			/* text compiled, by us; NULL before */
+	size_t code_len;
+	uint8_t *arena;			/* memory of the runs, wiped after each */
 	char chunk[128];		/* "@name": Lua puts name:line before messages */
 	char name[PROFILE_NAME_MAX + 1];
 	struct cw_field_spec field[PROFILE_FIELDS_MAX];
@@ -52,7 +56,9 @@ struct box {
 	int line[CW_PROG_STEPS_MAX];	/* of the profile, by step */
 	uint16_t line_cnt;
 
-	size_t used, peak;	/* bytes with Lua */
+	size_t used;		/* bytes with Lua */
+	size_t top;		/* of the arena */
+	bool spilled;		/* some blocks are outside of the arena */
 	uint32_t steps_left;	/* instructions, in units of the hook */
 	int64_t cpu_end_ns;
 	bool out_of_memory;
