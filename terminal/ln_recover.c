@@ -109,13 +109,7 @@ on_result(struct cw_line *l, const uint8_t *buf, size_t len)
 	if (l->attempt < e.attempt + CW_LN_PROGS)
 		l->attempt = e.attempt + CW_LN_PROGS;
 
-	/* A card without an INTENT, perhaps before that of the next; or a
-	 * result kept by a rewriting. */
-	if (st->cur.used && e.record == 0 && st->cur.end.verdict == 0 &&
-	    !st->next.used) {
-		st->next = st->cur;
-		st->cur.used = false;
-	}
+	/* A card without an INTENT; or a result kept by a rewriting. */
 	if (!st->cur.used) {
 		memset(&st->cur, 0, sizeof st->cur);
 		st->cur.used = st->cur.from_journal = true;

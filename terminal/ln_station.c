@@ -259,8 +259,9 @@ step_idle(struct cw_line *l, struct cw_ln_station *st)
 {
 	if (!l->started)
 		return false;
-	if (stray(l, st))
-		return true;
+
+	/* First: a card that is here may be that of an INTENT ahead, fed in the
+	 * life before when the card before it was binned. */
 	if (st->next.used) {
 		st->cur = st->next;
 		memset(&st->next, 0, sizeof st->next);
@@ -268,6 +269,8 @@ step_idle(struct cw_line *l, struct cw_ln_station *st)
 		    CW_LN_INTENT);
 		return true;
 	}
+	if (stray(l, st))
+		return true;
 	if (!st->named || !cw_ln_may_feed(l, st) ||
 	    !cw_ln_begin(l, st, &st->cur))
 		return false;

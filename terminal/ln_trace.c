@@ -2,7 +2,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "cw/bytes.h"
 #include "cw/outcome.h"
 #include "terminal/ln.h"
 
@@ -38,16 +37,23 @@ put(struct text *t, const char *fmt, ...)
 	    t->len + (size_t)n;
 }
 
+/* Upper case, as card people write APDUs. */
+static void
+put_hex(struct text *t, const uint8_t *buf, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		put(t, "%02X", buf[i]);
+}
+
 static void
 put_apdu(struct text *t, const struct cw_prog_step *st)
 {
-	char hex[2 * SHOW_BYTES + 1];
 	const uint8_t *a = st->u.apdu.buf;
 	size_t len = st->u.apdu.len, head = len < 4 ? len : 4;
 	size_t data = len > 5 ? len - 5 : 0;
 
-	cw_hex(hex, a, head);
-	put(t, "apdu %s", hex);
+	put(t, "apdu ");
+	put_hex(t, a, head);
 	if (len <= 4)
 		return;
 	if ((st->flags & (CW_STEP_SECRET | CW_STEP_PERSONAL)) != 0) {
@@ -56,10 +62,12 @@ put_apdu(struct text *t, const struct cw_prog_step *st)
 	}
 	if (data > SHOW_BYTES)
 		data = SHOW_BYTES;
-	cw_hex(hex, a + 4, 1);
-	put(t, " %s", hex);
-	cw_hex(hex, a + 5, data);
-	put(t, " %s%s", hex, len > 5 + data ? ".." : "");
+	put(t, " ");
+	put_hex(t, a + 4, 1);
+	put(t, " ");
+	put_hex(t, a + 5, data);
+	if (len > 5 + data)
+		put(t, "..");
 }
 
 static void
