@@ -537,6 +537,20 @@ keeps_strays_as_evidence(void **state)
 	assert_int_equal(cw_ledger_report(f->mem, id, &rep), 0);
 	assert_false(rep.adds_up);
 	assert_non_null(strstr(rep.why, "no lease"));
+
+	/* an older attempt's card while the next attempt is leased */
+	pull(f, 1, 1, 0);
+	assert_int_equal(look(f, CW_PL_LEASE, &m), 1);
+	e = m.u.lease;
+	result(f, 1, 3, &e, CW_CARD_NONE, CW_OUT_NOT_FED);
+	flush(f);
+	pull(f, 1, 1, 0);
+	assert_int_equal(rec(f, id, 1).epoch, 2);
+	result(f, 1, 4, &e, CW_CARD_GOOD, 0);
+	flush(f);
+	assert_int_equal(rec(f, id, 1).state, CW_REC_LEASED);
+	assert_int_equal(ord(f, id).counts.stray, 2);
+	assert_int_equal(ord(f, id).counts.good, 0);
 }
 
 static void
