@@ -93,6 +93,8 @@ struct cw_sim_card;
 struct cw_sim_card *cw_sim_card_new(const struct cw_sim_card_config *cfg);
 void cw_sim_card_free(struct cw_sim_card *c);
 
+/* VCC and CLK on (RST still low) or off; off silences the line.  RST low, or high
+ * again: boot at 372/1 and the answer to reset (ISO/IEC 7816-3:2006, clause 6). */
 void cw_sim_card_power(struct cw_sim_card *c, bool on);
 void cw_sim_card_reset(struct cw_sim_card *c, bool asserted);
 /* The reader's line after PPS; characters at another rate are garbled. */

@@ -115,6 +115,7 @@ struct cw_sim_device {
 	struct cw_sim_station station[CW_DEV_STATIONS_MAX];
 };
 
+/* No card in it, hopper as configured, first start; cfg and mech are copied. */
 void cw_sim_device_init(struct cw_sim_device *d, const struct cw_sim_device_config *cfg,
     const struct cw_sim_mech *mech);
 /* Acts on written registers and on time; returns the next time it wants to be called. */

@@ -33,6 +33,7 @@ struct cw_atr_rx {
 	enum cw_convention convention;
 };
 
+/* Empty; rx is the caller's. */
 void cw_atr_rx_init(struct cw_atr_rx *rx);
 /*
  * 1: more wanted, 0: complete, CW_EFORMAT: bad TS, CW_ETOOBIG: the bytes so far

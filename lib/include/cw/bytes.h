@@ -31,6 +31,7 @@ struct cw_wr {
 	bool bad;		/* something did not fit */
 };
 
+/* A cursor at the start of buf[len]; the numbers are big-endian. */
 struct cw_rd cw_rd_init(const uint8_t *buf, size_t len);
 uint8_t cw_rd_u8(struct cw_rd *r);
 uint16_t cw_rd_u16(struct cw_rd *r);
@@ -45,10 +46,12 @@ void cw_rd_copy(struct cw_rd *r, uint8_t *dst, size_t len);
  * Bad if it does not fit with its NUL, or holds a NUL or a control character.
  */
 void cw_rd_str8(struct cw_rd *r, char *dst, size_t cap);
+/* Bytes not yet read. */
 size_t cw_rd_left(const struct cw_rd *r);
 /* 0 if everything was read and nothing beyond; CW_ESHORT; CW_EFORMAT if bytes are left. */
 int cw_rd_done(const struct cw_rd *r);
 
+/* A cursor at the start of buf[cap]; the numbers go out big-endian. */
 struct cw_wr cw_wr_init(uint8_t *buf, size_t cap);
 void cw_wr_u8(struct cw_wr *w, uint8_t v);
 void cw_wr_u16(struct cw_wr *w, uint16_t v);

@@ -17,6 +17,7 @@ struct cw_sha256 {
 	uint8_t block[64];
 };
 
+/* init, then update with any number of pieces, then final. */
 void cw_sha256_init(struct cw_sha256 *s);
 void cw_sha256_update(struct cw_sha256 *s, const void *buf, size_t len);
 /* Finishes and wipes s. */
