@@ -2,6 +2,8 @@
 #ifndef CW_CLI_JSON_H
 #define CW_CLI_JSON_H
 
+#include <string.h>
+
 #include <jansson.h>
 
 /* Reading the platform's documents; a missing member is 0, "" or NULL. */
@@ -23,6 +25,15 @@ static inline json_int_t
 cw_cli_int2(const json_t *obj, const char *outer, const char *inner)
 {
 	return cw_cli_int(json_object_get(obj, outer), inner);
+}
+
+/* A result's status word as it explains a fault: none when it was a success. */
+static inline const char *
+cw_cli_sw(const json_t *obj)
+{
+	const char *sw = cw_cli_str(obj, "sw");
+
+	return sw != NULL && strcmp(sw, "9000") == 0 ? NULL : sw;
 }
 
 #endif

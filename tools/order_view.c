@@ -147,7 +147,7 @@ view_causes(const json_t *report)
 	size_t i;
 
 	json_array_foreach(json_object_get(report, "causes"), i, c) {
-		const char *sw = cw_cli_str(c, "sw");
+		const char *sw = cw_cli_sw(c);
 
 		printf("  %6lld %-9s ", (long long)cw_cli_int(c, "count"),
 		    cw_cli_str(c, "verdict"));
@@ -223,7 +223,7 @@ cw_view_rejects(struct cw_cli *cli, const char *id, unsigned int max)
 	if (code != CW_EXIT_OK)
 		return code;
 	json_array_foreach(json_object_get(doc, "results"), i, f) {
-		const char *sw = cw_cli_str(f, "sw");
+		const char *sw = cw_cli_sw(f);
 
 		printf("  record %lld attempt %lld station %lld reader ",
 		    (long long)cw_cli_int(f, "record"),

@@ -93,7 +93,7 @@ print_trace(const char *text)
 static void
 print_result(const json_t *r)
 {
-	const char *sw = cw_cli_str(r, "sw"), *serial = cw_cli_str(r, "serial");
+	const char *sw = cw_cli_sw(r), *serial = cw_cli_str(r, "serial");
 	const char *time = cw_cli_str(r, "time"), *trace = cw_cli_str(r, "trace");
 
 	printf("  attempt %lld: %s, ", (long long)cw_cli_int(r, "attempt"),

@@ -160,7 +160,7 @@ function drawReport(rep) {
 	if (rep.cos.sent)
 		line('COS over the wire', `${rep.cos.sent} times to ${rep.cos.readers} readers`);
 	for (const cause of rep.causes)
-		line(`${cause.count} × ${cause.verdict}`, `${cause.cause_text}${cause.sw ? ` (SW ${cause.sw}: ${cause.sw_text})` : ''}`);
+		line(`${cause.count} × ${cause.verdict}`, `${cause.cause_text}${cause.sw && cause.sw !== '9000' ? ` (SW ${cause.sw}: ${cause.sw_text})` : ''}`);
 	for (const t of rep.terminals)
 		line(t.name, `machine and books: ${t.device.agrees}`);
 	if (!rep.adds_up)
@@ -206,7 +206,7 @@ async function drawDetail(o) {
 	drawReport(rep);
 	rowsOf(byId('rejects'), ['Record', 'Attempt', 'Verdict', 'Cause', 'SW', 'Station', 'Reader', 'Chip serial'],
 	    faults.results.map((f) => [f.record, f.attempt, f.verdict, f.cause_text,
-		f.sw ? `${f.sw} ${f.sw_text}` : null, f.station, f.reader, f.serial]));
+		f.sw && f.sw !== '9000' ? `${f.sw} ${f.sw_text}` : null, f.station, f.reader, f.serial]));
 	byId('detail').hidden = false;
 }
 
