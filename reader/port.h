@@ -18,6 +18,9 @@
  * A down-call must not call cw_reader_event() itself: the board queues the
  * event and delivers it after the current step has returned.
  *
+ * Before cw_reader_init the board has deactivated every slot: a reader never goes
+ * on with the card of an earlier life.
+ *
  * Deadlines live in the core: cw_reader_step() tells when it wants to be called
  * again; only the board knows the time.
  */
