@@ -60,6 +60,7 @@ enum cw_slot_state {
 	CW_SLOT_STATE_MAP(X)
 #undef X
 };
+/* "READY", ...; "?" for none. Static. */
 const char *cw_slot_state_name(enum cw_slot_state s);
 
 /* 0 or CW_EINVAL (config). */
