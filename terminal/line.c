@@ -337,6 +337,13 @@ set_bits(struct cw_line *l)
 	}
 }
 
+/* Machine states that people must hear of; going from card to card is none. */
+static uint8_t
+trouble(uint8_t state)
+{
+	return state == CW_DEV_IDLE || state == CW_DEV_EXECUTE ? 0 : state;
+}
+
 void
 cw_line_device(struct cw_line *l, const struct cw_dev_view *v, uint64_t now_us)
 {
@@ -344,7 +351,8 @@ cw_line_device(struct cw_line *l, const struct cw_dev_view *v, uint64_t now_us)
 	    v->station_cnt : CW_DEVVIEW_STATIONS_MAX;
 
 	l->now = now_us;
-	if (l->dev.up != v->up || l->dev.machine_state != v->machine_state) {
+	if (l->dev.up != v->up ||
+	    trouble(l->dev.machine_state) != trouble(v->machine_state)) {
 		l->status_dirty = true;
 		cw_ln_log(l, CW_LINE_INFO, "device.state", "up=%d machine=%u "
 		    "fed=%u good=%u reject=%u", v->up, v->machine_state,
