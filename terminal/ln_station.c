@@ -488,6 +488,13 @@ settle_verdict(struct cw_line *l, struct cw_ln_station *st)
 		e->outcome = CW_OUT_DEVICE;
 		cw_ln_station_stick(l, st, "take card %u out of the good bin",
 		    e->card_no);
+	} else if (e->verdict == CW_CARD_REJECT && bin != CW_DEVBIN_REJECT) {
+		/* Not in the bin that is destroyed: where it is nobody knows. */
+		if ((st->cur.prog[CW_LN_PERSO].flags & CW_RES_TOUCHED) != 0)
+			e->verdict = CW_CARD_DOUBT;
+		cw_ln_log(l, CW_LINE_WARN, "card.missing", "station=%u card=%u: "
+		    "it is in no bin; look for it at the machine",
+		    st->idx + 1u, e->card_no);
 	}
 }
 

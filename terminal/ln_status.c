@@ -102,6 +102,22 @@ line_state(const struct cw_line *l, char why[96])
 	return LINE_IDLE;
 }
 
+/*
+ * Cards that left a station and are not in the good bin.  The machine counts
+ * those that its reject bin caught; one that fell out or was taken by hand is
+ * in no bin, and the books count it with the rejects.
+ */
+static uint32_t
+not_good(const struct cw_dev_view *v)
+{
+	uint32_t here = 0, left;
+
+	for (unsigned int i = 0; i < v->station_cnt; i++)
+		here += v->st[i].card_no != 0;
+	left = v->fed - v->good - here;
+	return left > v->reject && left <= v->fed ? left : v->reject;
+}
+
 void
 cw_line_status(const struct cw_line *l, struct cw_pl_status *s)
 {
@@ -109,7 +125,7 @@ cw_line_status(const struct cw_line *l, struct cw_pl_status *s)
 	s->line_state = line_state(l, s->why);
 	s->device_feed = l->dev.fed;
 	s->device_good = l->dev.good;
-	s->device_reject = l->dev.reject;
+	s->device_reject = not_good(&l->dev);
 	s->cos_sent = (uint32_t)l->counts.images_sent;
 	s->cos_order = l->cos_order;
 	s->station_cnt = l->station_cnt < CW_STATIONS_MAX ? l->station_cnt :

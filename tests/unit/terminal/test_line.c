@@ -233,6 +233,28 @@ test_jam_and_loss(void **state)
 	end();
 }
 
+/* Written in part, then gone from the machine: in doubt, and counted. */
+static void
+test_missing(void **state)
+{
+	(void)state;
+	begin(2, 4);
+	w.reader[0].play[0] = PLAY_SW;
+	w.reader[0].play_cnt = 1;
+	w.reader[1].play[0] = PLAY_SW;
+	w.reader[1].play_cnt = 1;
+	w.lose_at = 1;
+	assert_true(world_run(&w, 4000));
+	assert_int_equal(w.count_doubt, 1);
+	assert_int_equal(w.count_reject, 1);
+	for (int i = 0; i < 250; i++)
+		world_round(&w);
+	assert_int_equal(w.last_status.u.status.device_feed, 6);
+	assert_int_equal(w.last_status.u.status.device_good, 4);
+	assert_int_equal(w.last_status.u.status.device_reject, 2);
+	end();
+}
+
 static void
 test_missort(void **state)
 {
@@ -674,6 +696,7 @@ main(void)
 		cmocka_unit_test(test_remake),
 		cmocka_unit_test(test_quarantine),
 		cmocka_unit_test(test_jam_and_loss),
+		cmocka_unit_test(test_missing),
 		cmocka_unit_test(test_missort),
 		cmocka_unit_test(test_hopper),
 		cmocka_unit_test(test_stray),
