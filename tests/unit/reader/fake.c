@@ -143,6 +143,7 @@ op_power(void *dev, uint8_t slot, uint32_t vcc_mv)
 		return CW_EIO;
 	assert_true(vcc_mv == 0 || vcc_mv == 5000);
 	card_quiet(&f->card);
+	f->lent = NULL;
 	f->card.powered = vcc_mv > 0 && f->present == 1;
 	f->card.rst = true;
 	f->card.ta1 = 0x11;
@@ -229,6 +230,10 @@ op_send(void *dev, uint8_t slot, const uint8_t *buf, size_t len)
 
 	if (fails(f, OP_SEND))
 		return CW_EIO;
+	assert_true(len <= sizeof f->lent_copy);
+	f->lent = buf;
+	f->lent_len = len;
+	memcpy(f->lent_copy, buf, len);
 	c->out_len = c->out_off = 0;
 	if (c->nack_at == c->apdu_cnt && c->hdr_len == 0 && buf[0] != 0xff) {
 		c->nack_at = -1;
@@ -277,6 +282,11 @@ op_abort(void *dev, uint8_t slot)
 	size_t i, kept = 0;
 
 	(void)slot;
+
+	/* What it has borrowed is still there until it gives it back. */
+	if (f->lent != NULL)
+		assert_memory_equal(f->lent, f->lent_copy, f->lent_len);
+	f->lent = NULL;
 	for (i = 0; i < f->event_cnt; i++)
 		if (f->event[i].kind < CW_EV_SENT ||
 		    f->event[i].kind > CW_EV_SILENT)
@@ -434,6 +444,8 @@ fake_event(struct fake *f, const struct cw_event *ev)
 	unsigned int guard = 0;
 
 	for (;;) {
+		if (next.kind == CW_EV_SENT || next.kind == CW_EV_NACK)
+			f->lent = NULL;
 		f->due_us = cw_reader_event(&f->core, &next, f->now_us);
 		cw_reader_check(&f->core);
 		if (f->event_cnt == 0)
@@ -663,6 +675,12 @@ fake_holds(const struct fake *f, const uint8_t *mark, size_t len)
 {
 	return region_holds(&f->core, sizeof f->core, mark, len) ||
 	    region_holds(f->queue_mem, sizeof f->queue_mem, mark, len) ||
-	    region_holds(f->rx_mem, sizeof f->rx_mem, mark, len) ||
+	    fake_link_holds(f, mark, len);
+}
+
+bool
+fake_link_holds(const struct fake *f, const uint8_t *mark, size_t len)
+{
+	return region_holds(f->rx_mem, sizeof f->rx_mem, mark, len) ||
 	    region_holds(f->tx_mem, sizeof f->tx_mem, mark, len);
 }

@@ -81,6 +81,9 @@ struct fake {
 	struct cw_event event[64];
 	size_t event_cnt;
 	uint8_t rx[600];	/* of the last recv */
+	const uint8_t *lent;	/* of a send that is not answered yet */
+	size_t lent_len;
+	uint8_t lent_copy[300];
 	struct cw_line line;	/* as set last */
 	uint32_t clk_best_hz;	/* what the board can do; 0: no speed but 372 */
 	uint8_t ta1_best;	/* and D: the only ta1 it takes; 0: all */
@@ -134,5 +137,7 @@ void fake_put_start(struct cw_prog_builder *b);	/* RESET, PPS */
 
 /* True when any 8 bytes of mark stand in the reader's memory. */
 bool fake_holds(const struct fake *f, const uint8_t *mark, size_t len);
+/* The same of the memory of the link alone. */
+bool fake_link_holds(const struct fake *f, const uint8_t *mark, size_t len);
 
 #endif

@@ -202,6 +202,27 @@ test_half_frame(void **state)
 	fake_end(f);
 }
 
+/* A RUN that came in two pieces: the link's memory is clean once it is queued. */
+static void
+test_two_pieces(void **state)
+{
+	struct fake *f = fake_new();
+	struct cw_rl_run m = { .attempt = 1, .prog = prog };
+	size_t len;
+	int conn;
+
+	(void)state;
+	conn = fake_link(f);
+	m.prog_len = (uint16_t)make(false);
+	len = (size_t)cw_rl_put_run(FAKE_OUT, 1, &m);
+	fake_bytes(f, conn, fake_out, len - 20);
+	assert_true(fake_link_holds(f, mark, MARK_LEN));
+	fake_bytes(f, conn, fake_out + len - 20, 20);
+	assert_false(fake_link_holds(f, mark, MARK_LEN));
+	fake_run(f, 5 * SECOND);
+	finish(f, CW_OUT_GOOD);
+}
+
 static void
 test_ask(void **state)
 {
@@ -215,6 +236,7 @@ test_ask(void **state)
 	start(f, true);
 	fake_run(f, SECOND);
 	assert_true(fake_next(f, CW_RL_ASK, &fr));
+	assert_false(fake_link_holds(f, mark, MARK_LEN));
 	cw_prog_start(&b, more, sizeof more);
 	fake_put_update(&b, CW_STEP_PERSONAL | CW_STEP_SECRET, mark, MARK_LEN);
 	c.prog = more;
@@ -244,6 +266,7 @@ test_ask_held(void **state)
 	room.conn = f->sent_conn;
 	fake_event(f, &room);
 	assert_true(fake_next(f, CW_RL_ASK, &fr));
+	assert_false(fake_link_holds(f, mark, MARK_LEN));
 	fake_slot_attempt(f, CW_RL_ABORT, 0);
 	fake_run(f, SECOND);
 	finish(f, CW_OUT_ABORTED);
@@ -277,6 +300,7 @@ main(void)
 		cmocka_unit_test(test_removed_in_apdu),
 		cmocka_unit_test(test_link_loss),
 		cmocka_unit_test(test_half_frame),
+		cmocka_unit_test(test_two_pieces),
 		cmocka_unit_test(test_ask),
 		cmocka_unit_test(test_ask_held),
 		cmocka_unit_test(test_orphan),
