@@ -144,7 +144,9 @@ void cw_line_platform_down(struct cw_line *l, uint64_t now_us);
 /* m borrowed for the call.  CW_EPROTO: not for a terminal; close the link. */
 int cw_line_platform_msg(struct cw_line *l, const struct cw_pl_msg *m, uint64_t now_us);
 
+/* Connection to reader r (0-based) is open: the line says HELLO. */
 void cw_line_reader_up(struct cw_line *l, unsigned int r, uint64_t now_us);
+/* It is gone.  A card under way there waits for it (reader_lost_ms). */
 void cw_line_reader_down(struct cw_line *l, unsigned int r, uint64_t now_us);
 /* f borrowed for the call.  CW_EPROTO, CW_EFORMAT, CW_ESHORT: close the link. */
 int cw_line_reader_frame(struct cw_line *l, unsigned int r, const struct cw_frame *f,

@@ -4,7 +4,7 @@
 
 #include "cw/bytes.h"
 #include "cw/err.h"
-#include "terminal/ln.h"
+#include "terminal/ln_record.h"
 
 #define INTENT_PERSONAL 0x01
 
