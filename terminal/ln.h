@@ -393,4 +393,6 @@ size_t cw_ln_trace(char *text, size_t cap, size_t len, const char *title,
 /* ln_status.c */
 void cw_ln_status_send(struct cw_line *l);
 
+#include "terminal/ln_record.h"
+
 #endif

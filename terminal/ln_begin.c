@@ -13,7 +13,6 @@
 #include "terminal/decision.h"
 #include "terminal/journal.h"
 #include "terminal/ln.h"
-#include "terminal/ln_record.h"
 
 /* Journal bytes that a card may still need after its INTENT: RESULT with the
  * longest trace, BINNED, its share of ACKED, and the INTENT itself. */

@@ -10,7 +10,6 @@
 #include "cw/bytes.h"
 #include "cw/err.h"
 #include "terminal/ln.h"
-#include "terminal/ln_record.h"
 
 /* Credit of one line is small; a platform that gives far more is not believed. */
 #define HAVE_FACTOR 8

@@ -16,7 +16,6 @@
 #include "cw/err.h"
 #include "terminal/decision.h"
 #include "terminal/ln.h"
-#include "terminal/ln_record.h"
 
 #define PROFILE_MAX (256u * 1024u)
 #define PKG_MAX (4u * CW_COS_MAX)	/* HEX text of a full store */

@@ -9,7 +9,6 @@
 
 #include "cw/err.h"
 #include "terminal/ln.h"
-#include "terminal/ln_record.h"
 
 int
 cw_ln_out_add(struct cw_line *l, uint64_t seq, uint64_t lsn,

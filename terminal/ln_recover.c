@@ -15,7 +15,6 @@
 #include "cw/err.h"
 #include "cw/outcome.h"
 #include "terminal/ln.h"
-#include "terminal/ln_record.h"
 
 static bool
 newer(uint32_t a, uint32_t b)

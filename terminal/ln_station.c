@@ -30,7 +30,6 @@
 #include "cw/err.h"
 #include "cw/outcome.h"
 #include "terminal/ln.h"
-#include "terminal/ln_record.h"
 
 #define CMD_AGAIN_MS 1000
 #define FEED_RETRY_US 200000

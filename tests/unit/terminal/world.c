@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "world.h"
+#include "world_priv.h"
 
 #include "cw/bytes.h"
 #include "cw/err.h"
@@ -20,8 +20,8 @@
 #define ROUND_US 5000
 
 /* Counts an op; true when the terminal is dead and nothing happens any more. */
-static bool
-dead(struct world *w)
+bool
+world_dead(struct world *w)
 {
 	w->ops++;
 	if (w->die_at != 0 && w->ops >= w->die_at)
@@ -174,8 +174,8 @@ plat_get(struct world *w, const struct cw_pl_get *g)
 /* Messages to the platform are queued: an op must not call back. */
 static struct frame_queue to_plat;
 
-static void
-queue_put(struct frame_queue *q, const uint8_t *buf, size_t len)
+void
+world_queue_put(struct frame_queue *q, const uint8_t *buf, size_t len)
 {
 	assert_true(q->cnt < 64);
 	q->buf[q->cnt] = malloc(len);
@@ -183,8 +183,8 @@ queue_put(struct frame_queue *q, const uint8_t *buf, size_t len)
 	q->len[q->cnt++] = len;
 }
 
-static void
-queue_clear(struct frame_queue *q)
+void
+world_queue_clear(struct frame_queue *q)
 {
 	while (q->cnt > 0)
 		free(q->buf[--q->cnt]);
@@ -198,7 +198,7 @@ op_send_platform(void *ctx, const struct cw_pl_msg *m)
 	struct cw_pl_msg copy;
 	int n;
 
-	if (dead(w) || !w->plat_up || to_plat.cnt >= 60)
+	if (world_dead(w) || !w->plat_up || to_plat.cnt >= 60)
 		return CW_ECLOSED;
 
 	/* A card without a record: what the link's coder takes for a record
@@ -211,7 +211,7 @@ op_send_platform(void *ctx, const struct cw_pl_msg *m)
 	}
 	n = cw_pl_put(buf, sizeof buf, &copy);
 	assert_true(n > 0);
-	queue_put(&to_plat, buf, (size_t)n);
+	world_queue_put(&to_plat, buf, (size_t)n);
 	return 0;
 }
 
@@ -269,7 +269,7 @@ plat_round(struct world *w)
 	for (unsigned int i = 0; i < q.cnt; i++)
 		if (w->plat_up)
 			plat_take(w, q.buf[i], q.len[i]);
-	queue_clear(&q);
+	world_queue_clear(&q);
 	if (!w->plat_up && !w->plat_away && w->line != NULL && !w->dead) {
 		w->plat_up = true;
 		w->plat_known = false;
@@ -303,7 +303,7 @@ op_device_cmd(void *ctx, const struct cw_dev_cmd *c)
 {
 	struct world *w = ctx;
 
-	if (dead(w) || !w->dev.up)
+	if (world_dead(w) || !w->dev.up)
 		return CW_ECLOSED;
 	if (w->dev.st[c->station].seq_written == c->seq)
 		return 0;
@@ -319,13 +319,11 @@ op_device_bits(void *ctx, uint8_t bits)
 {
 	struct world *w = ctx;
 
-	if (dead(w))
+	if (world_dead(w))
 		return CW_ECLOSED;
 	w->bits = bits;
 	return 0;
 }
-
-static void reader_card(struct world *w, unsigned int i, uint32_t card_no);
 
 static void
 dev_leave(struct world *w, unsigned int i, uint8_t bin)
@@ -340,7 +338,7 @@ dev_leave(struct world *w, unsigned int i, uint8_t bin)
 	st->last_bin = bin;
 	st->card_no = 0;
 	st->state = CW_DEVST_EMPTY;
-	reader_card(w, i, 0);
+	world_reader_card(w, i, 0);
 }
 
 static void
@@ -367,7 +365,7 @@ dev_carry_out(struct world *w, unsigned int i)
 				st->state = CW_DEVST_JAMMED;
 				st->result = CW_DEVRES_JAM;
 			} else {
-				reader_card(w, i, st->card_no);
+				world_reader_card(w, i, st->card_no);
 			}
 		}
 	} else if (st->state != CW_DEVST_CARD) {
@@ -401,320 +399,13 @@ dev_round(struct world *w)
 		cw_line_device(w->line, &w->dev, w->now);
 }
 
-/* Readers */
-static uint8_t rbuf[CW_FRAME_HDR + CW_RLINK_BODY_MAX];
-
-static void
-reader_out(struct world *w, unsigned int i, int n)
-{
-	assert_true(n > 0);
-	if (w->reader[i].up)
-		queue_put(&w->reader[i].out, rbuf, (size_t)n);
-}
-
-static void
-reader_slot(struct world *w, unsigned int i)
-{
-	struct reader *r = &w->reader[i];
-	struct cw_rl_slot m = { .present = r->present,
-	    .card_session = r->session };
-
-	if (r->hello)
-		reader_out(w, i, cw_rl_put_slot(rbuf, sizeof rbuf, 0, &m));
-}
-
-static void
-reader_card(struct world *w, unsigned int i, uint32_t card_no)
-{
-	struct reader *r = &w->reader[i];
-
-	r->card_no = card_no;
-	r->present = card_no != 0;
-	r->burn_good = false;
-	if (r->present)
-		r->session++;
-	reader_slot(w, i);
-}
-
-static void
-reader_result(struct world *w, unsigned int i, unsigned int k)
-{
-	struct reader *r = &w->reader[i];
-	static struct cw_rl_result m;
-
-	memset(&m, 0, sizeof m);
-	m.attempt = r->kept[k].attempt;
-	m.outcome = r->kept[k].outcome;
-	m.flags = r->kept[k].flags;
-	m.sw = r->kept[k].sw;
-	m.boot_id = r->boot_id;
-	m.card_session = r->session;
-	m.step_cnt = 1;
-	m.steps[0].sw = m.sw;
-	m.steps[0].us = 42;
-	reader_out(w, i, cw_rl_put_result(rbuf, sizeof rbuf, 0, &m));
-}
-
-static void
-reader_down(struct world *w, unsigned int i, uint64_t for_us)
-{
-	struct reader *r = &w->reader[i];
-
-	if (r->up && w->line != NULL && !w->dead)
-		cw_line_reader_down(w->line, i, w->now);
-	r->up = r->hello = false;
-	r->down_until = w->now + for_us;
-	queue_clear(&r->out);
-}
-
-static void
-reader_boot(struct world *w, unsigned int i)
-{
-	struct reader *r = &w->reader[i];
-
-	reader_down(w, i, 50000);
-	r->boot_id++;
-	r->has_image = false;
-	r->kept_cnt = 0;
-	r->last_attempt = 0;
-	r->session = r->present ? 1 : 0;
-}
-
-static void
-keep(struct reader *r, uint64_t attempt, uint16_t outcome, uint8_t flags,
-    uint16_t sw)
-{
-	assert_true(r->kept_cnt < 8);
-	r->kept[r->kept_cnt].attempt = attempt;
-	r->kept[r->kept_cnt].outcome = outcome;
-	r->kept[r->kept_cnt].flags = flags;
-	r->kept[r->kept_cnt].sw = sw;
-	r->kept_cnt++;
-}
-
-static uint64_t
-record_of(const struct cw_rl_run *m)
-{
-	struct cw_prog_iter it;
-	struct cw_prog_step st;
-	uint64_t v = 0;
-
-	cw_prog_begin(&it, m->prog, m->prog_len);
-	while (cw_prog_next(&it, &st) > 0)
-		if (st.op == CW_OP_APDU && st.u.apdu.len >= 13)
-			for (int k = 0; k < 8; k++)
-				v = v << 8 | st.u.apdu.buf[5 + k];
-	return v;
-}
-
-/* A personal program comes to its card; true: its result goes out at once. */
-static bool
-reader_write(struct world *w, unsigned int i, const struct cw_rl_run *m,
-    enum play play)
-{
-	struct reader *r = &w->reader[i];
-	struct card *c = &w->card[r->card_no];
-
-	if (play == PLAY_MUTE || play == PLAY_BURN_FAIL) {
-		keep(r, m->attempt, play == PLAY_MUTE ? CW_OUT_MUTE :
-		    CW_OUT_SKIPPED, 0, 0);
-		return true;
-	}
-
-	/* A card is written once. */
-	assert_int_equal(c->record, 0);
-	c->record = record_of(m);
-	assert_in_range(c->record, 1, w->record_cnt);
-	c->whole = play != PLAY_SW && play != PLAY_TIMEOUT;
-	if (play == PLAY_SW)
-		keep(r, m->attempt, CW_OUT_SW, CW_RES_TOUCHED, 0x6A80);
-	else if (play == PLAY_TIMEOUT)
-		keep(r, m->attempt, CW_OUT_TIMEOUT, CW_RES_TOUCHED, 0);
-	else
-		keep(r, m->attempt, CW_OUT_GOOD, CW_RES_TOUCHED, 0x9000);
-	if (play == PLAY_SILENT)
-		r->kept_cnt--;
-	else if (play == PLAY_CUT)
-		reader_down(w, i, 100000);
-	else if (play == PLAY_BOOT)
-		reader_boot(w, i);
-	return play != PLAY_SILENT && play != PLAY_CUT && play != PLAY_BOOT;
-}
-
-static void
-on_run(struct world *w, unsigned int i, const struct cw_frame *f)
-{
-	struct reader *r = &w->reader[i];
-	struct cw_rl_run m;
-	struct cw_rl_run_ok ok = { 0 };
-	struct cw_rl_refuse bad = { .err = CW_EREMOVED, .text = "no card" };
-	enum play play = r->play_at < r->play_cnt ? r->play[r->play_at] : PLAY_GOOD;
-	bool personal;
-
-	assert_int_equal(cw_rl_get_run(&m, f->body, f->body_len), 0);
-	personal = (m.flags & CW_RUN_PERSONAL) != 0;
-	if (personal || !w->has_data)
-		r->play_at++;
-	if (!r->present || play == PLAY_REMOVED_RUN ||
-	    (m.card_session != 0 && m.card_session != r->session)) {
-		reader_out(w, i, cw_rl_put_refuse(rbuf, sizeof rbuf, f->id,
-		    CW_RL_ERROR, &bad));
-		return;
-	}
-	assert_true(m.attempt > r->last_attempt);
-	r->last_attempt = m.attempt;
-	ok.attempt = m.attempt;
-	ok.queued = 1;
-	reader_out(w, i, cw_rl_put_run_ok(rbuf, sizeof rbuf, f->id, &ok));
-	if (!personal) {
-		assert_true(r->has_image);
-		keep(r, m.attempt, play == PLAY_BURN_FAIL ? CW_OUT_NO_BOOT :
-		    CW_OUT_GOOD, 0, play == PLAY_BURN_FAIL ? 0x6F00 : 0x9000);
-		reader_result(w, i, r->kept_cnt - 1);
-	} else if (reader_write(w, i, &m, play)) {
-		reader_result(w, i, r->kept_cnt - 1);
-	}
-}
-
-static void
-on_hello(struct world *w, unsigned int i, const struct cw_frame *f)
-{
-	struct reader *r = &w->reader[i];
-	struct cw_rl_hello_ok m = { .slot_cnt = 1, .store_cap = 1 << 20 };
-
-	m.boot_id = r->boot_id;
-	m.store_gen = r->has_image;
-	if (r->has_image)
-		memcpy(m.store_digest, r->digest, 32);
-	snprintf(m.firmware, sizeof m.firmware, "test");
-	reader_out(w, i, cw_rl_put_hello_ok(rbuf, sizeof rbuf, f->id, &m));
-	r->hello = true;
-	reader_slot(w, i);
-	for (unsigned int k = 0; k < r->kept_cnt; k++)
-		reader_result(w, i, k);
-}
-
-static void
-on_store(struct world *w, unsigned int i, const struct cw_frame *f)
-{
-	struct reader *r = &w->reader[i];
-	struct cw_rl_store_begin b;
-	struct cw_rl_store_data d;
-	struct cw_rl_store_ok ok = { .gen = 1 };
-
-	if (f->type == CW_RL_STORE_BEGIN) {
-		assert_int_equal(cw_rl_get_store_begin(&b, f->body, f->body_len), 0);
-		cw_sha256_init(&r->hash);
-		r->has_image = false;
-		r->got = 0;
-		r->images++;
-	} else if (f->type == CW_RL_STORE_DATA) {
-		assert_int_equal(cw_rl_get_store_data(&d, f->body, f->body_len), 0);
-		assert_int_equal(d.off, r->got);
-		cw_sha256_update(&r->hash, d.buf, d.len);
-		r->got += d.len;
-	} else {
-		cw_sha256_final(&r->hash, r->digest);
-		assert_memory_equal(r->digest, w->digest, 32);
-		r->has_image = true;
-		ok.len = r->got;
-		memcpy(ok.digest, r->digest, 32);
-		reader_out(w, i, cw_rl_put_store_ok(rbuf, sizeof rbuf, f->id, &ok));
-	}
-}
-
-static void
-on_attempt(struct world *w, unsigned int i, const struct cw_frame *f)
-{
-	struct reader *r = &w->reader[i];
-	struct cw_rl_slot_attempt m;
-	unsigned int k;
-
-	assert_int_equal(cw_rl_get_slot_attempt(&m, f->body, f->body_len), 0);
-	for (k = 0; k < r->kept_cnt && r->kept[k].attempt != m.attempt; k++)
-		;
-	if (f->type == CW_RL_RESULT_ACK && k < r->kept_cnt) {
-		memmove(&r->kept[k], &r->kept[k + 1],
-		    (r->kept_cnt - k - 1) * sizeof r->kept[0]);
-		r->kept_cnt--;
-	} else if (f->type == CW_RL_QUERY && k < r->kept_cnt) {
-		reader_result(w, i, k);
-	} else if (f->type == CW_RL_QUERY) {
-		reader_out(w, i, cw_rl_put_slot_attempt(rbuf, sizeof rbuf, f->id,
-		    CW_RL_UNKNOWN, &m));
-	}
-}
-
-static int
-op_send_reader(void *ctx, unsigned int i, const uint8_t *frame, size_t len)
-{
-	struct world *w = ctx;
-	struct cw_frame f;
-
-	if (dead(w) || !w->reader[i].up)
-		return CW_ECLOSED;
-	assert_true(cw_frame_peek(&f, frame, len, CW_RLINK_VERSION,
-	    CW_RLINK_BODY_MAX) > 0);
-	switch (f.type) {
-	case CW_RL_HELLO:
-		on_hello(w, i, &f);
-		break;
-	case CW_RL_RUN:
-		on_run(w, i, &f);
-		break;
-	case CW_RL_STORE_BEGIN:
-	case CW_RL_STORE_DATA:
-	case CW_RL_STORE_END:
-		on_store(w, i, &f);
-		break;
-	case CW_RL_PING:
-		reader_out(w, i, cw_rl_put_empty(rbuf, sizeof rbuf, f.id,
-		    CW_RL_PONG));
-		break;
-	case CW_RL_RESULT_ACK:
-	case CW_RL_QUERY:
-	case CW_RL_ABORT:
-		on_attempt(w, i, &f);
-		break;
-	default:
-		fail_msg("terminal sent reader type %u", f.type);
-	}
-	return 0;
-}
-
-static void
-readers_round(struct world *w)
-{
-	for (unsigned int i = 0; i < w->station_cnt; i++) {
-		struct reader *r = &w->reader[i];
-		struct frame_queue q = r->out;
-		struct cw_frame f;
-
-		r->out.cnt = 0;
-		for (unsigned int k = 0; k < q.cnt; k++) {
-			if (!r->up || w->line == NULL || w->dead)
-				continue;
-			assert_true(cw_frame_peek(&f, q.buf[k], q.len[k],
-			    CW_RLINK_VERSION, CW_RLINK_BODY_MAX) > 0);
-			assert_int_equal(cw_line_reader_frame(w->line, i, &f,
-			    w->now), 0);
-		}
-		queue_clear(&q);
-		if (!r->up && w->now >= r->down_until && w->line != NULL &&
-		    !w->dead) {
-			r->up = true;
-			cw_line_reader_up(w->line, i, w->now);
-		}
-	}
-}
-
 /* Journal and profile */
 static int64_t
 op_append(void *ctx, uint8_t type, const uint8_t *payload, size_t len)
 {
 	struct world *w = ctx;
 
-	return dead(w) ? CW_EIO :
+	return world_dead(w) ? CW_EIO :
 	    cw_journal_append(&w->journal, type, payload, len);
 }
 
@@ -723,7 +414,7 @@ op_reserve(void *ctx, uint64_t bytes)
 {
 	struct world *w = ctx;
 
-	return dead(w) ? CW_EIO : cw_journal_reserve(&w->journal, bytes);
+	return world_dead(w) ? CW_EIO : cw_journal_reserve(&w->journal, bytes);
 }
 
 static void *
@@ -783,7 +474,7 @@ op_close(void *ctx, unsigned int i)
 	struct world *w = ctx;
 
 	/* From inside an op nothing may call the line: later. */
-	if (!dead(w))
+	if (!world_dead(w))
 		w->reader[i].down_until = UINT64_MAX;
 }
 
@@ -797,7 +488,7 @@ op_log(void *ctx, enum cw_line_log level, const char *event, const char *text)
 
 static const struct cw_line_ops ops = {
 	.send_platform = op_send_platform,
-	.send_reader = op_send_reader,
+	.send_reader = world_send_reader,
 	.reader_queued = op_queued,
 	.reader_close = op_close,
 	.device_cmd = op_device_cmd,
@@ -883,11 +574,11 @@ world_kill(struct world *w, size_t keep)
 	w->line = NULL;
 	cw_journal_close(&w->journal);
 	memdisk_crash(&w->disk, keep);
-	queue_clear(&to_plat);
+	world_queue_clear(&to_plat);
 	w->plat_up = w->plat_known = false;
 	w->credit = 0;
 	for (unsigned int i = 0; i < w->station_cnt; i++) {
-		queue_clear(&w->reader[i].out);
+		world_queue_clear(&w->reader[i].out);
 		w->reader[i].up = w->reader[i].hello = false;
 	}
 	w->crashes++;
@@ -921,9 +612,9 @@ world_round(struct world *w)
 	w->now += ROUND_US;
 	for (unsigned int i = 0; i < w->station_cnt; i++)
 		if (w->reader[i].up && w->reader[i].down_until == UINT64_MAX)
-			reader_down(w, i, 100000);
+			world_reader_down(w, i, 100000);
 	dev_round(w);
-	readers_round(w);
+	world_readers_round(w);
 	journal_round(w);
 	plat_round(w);
 	if (w->line != NULL && !w->dead) {
