@@ -49,6 +49,38 @@ test_happy(void **state)
 	end();
 }
 
+/* Rules (a) and (b): as long as the disk has not answered, nothing moves. */
+static void
+test_disk_first(void **state)
+{
+	struct cw_line_counts c;
+
+	(void)state;
+	begin(2, 2);
+	w.hold_commits = true;
+	for (int i = 0; i < 300; i++)
+		world_round(&w);
+	cw_line_count(w.line, &c);
+	assert_int_equal(c.begun, 2);
+	assert_int_equal(w.dev.fed, 0);
+	w.hold_commits = false;
+	for (int i = 0; i < 300 && w.reader[0].play_at == 0; i++)
+		world_round(&w);
+	w.hold_commits = true;
+	assert_true(w.dev.fed > 0);
+	for (int i = 0; i < 300; i++)
+		world_round(&w);
+	assert_int_equal(w.dev.good, 0);
+	assert_int_equal(w.results, 0);
+
+	/* The reader keeps its results until ours are durable. */
+	assert_int_equal(w.reader[0].kept_cnt, 2);
+	w.hold_commits = false;
+	assert_true(world_run(&w, 300));
+	assert_int_equal(w.reader[0].kept_cnt, 0);
+	end();
+}
+
 static void
 test_cos_only_and_data_only(void **state)
 {
@@ -687,6 +719,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_happy),
+		cmocka_unit_test(test_disk_first),
 		cmocka_unit_test(test_cos_only_and_data_only),
 		cmocka_unit_test(test_image_held),
 		cmocka_unit_test(test_verdicts),
