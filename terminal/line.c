@@ -415,6 +415,10 @@ cw_line_clear(struct cw_line *l, unsigned int s, uint64_t now_us)
 
 		if ((s != UINT_MAX && s != i) || !st->stuck)
 			continue;
+		/* Counted by hand: what the device says now is the beginning,
+		 * even of another device. */
+		if (st->state == CW_LN_IDLE)
+			st->named = false;
 		st->stuck = false;
 		st->fails = 0;
 		st->why[0] = '\0';

@@ -72,15 +72,13 @@ cw_ln_out_ack(struct cw_line *l, uint64_t seq, bool note)
 		    cw_ln_put_u64(buf, sizeof buf, l->acked_seq));
 }
 
-static int
-out_send_one(struct cw_line *l, struct cw_ln_out *o)
+static struct cw_pl_msg
+result_msg(uint64_t seq, const struct cw_ln_end *e)
 {
 	struct cw_pl_msg m = { .type = CW_PL_RESULT };
 	struct cw_pl_result *r = &m.u.result;
-	const struct cw_ln_end *e = &o->end;
-	int err;
 
-	r->seq = o->seq;
+	r->seq = seq;
 	r->order = e->order;
 	r->record = e->record;
 	r->epoch = e->epoch;
@@ -99,10 +97,26 @@ out_send_one(struct cw_line *l, struct cw_ln_out *o)
 	memcpy(r->atr, e->atr, sizeof r->atr);
 	r->trace_len = e->trace_len;
 	r->trace = e->trace;
-	err = cw_ln_up(l, &m);
+	return m;
+}
+
+static int
+out_send_one(struct cw_line *l, struct cw_ln_out *o)
+{
+	struct cw_pl_msg m = result_msg(o->seq, &o->end);
+	int err = cw_ln_up(l, &m);
+
 	if (err == 0)
 		o->sent_us = l->now;
 	return err;
+}
+
+bool
+cw_ln_out_tellable(struct cw_line *l, const struct cw_ln_end *e)
+{
+	struct cw_pl_msg m = result_msg(1, e);
+
+	return cw_pl_put(l->scratch, sizeof l->scratch, &m) > 0;
 }
 
 void

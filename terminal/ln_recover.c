@@ -143,15 +143,17 @@ on_binned(struct cw_line *l, const uint8_t *buf, size_t len)
 		return CW_ERANGE;
 	c = &st->cur;
 	if (!c->used || c->end.verdict == 0 || c->end.attempt != m.attempt ||
-	    m.seq < l->next_seq)
+	    (m.seq != 0 && m.seq < l->next_seq))
 		return CW_EFORMAT;
 	c->end.verdict = m.verdict;
 	c->end.outcome = m.outcome;
 	know(st, m.card_no);
-	err = cw_ln_out_add(l, m.seq, 0, &c->end);
-	if (err < 0)
-		return err;
-	l->next_seq = m.seq + 1;
+	if (m.seq != 0) {
+		err = cw_ln_out_add(l, m.seq, 0, &c->end);
+		if (err < 0)
+			return err;
+		l->next_seq = m.seq + 1;
+	}
 	cw_ln_card_wipe(c);
 	st->cur = st->next;
 	memset(&st->next, 0, sizeof st->next);

@@ -542,10 +542,11 @@ step_binned(struct cw_line *l, struct cw_ln_station *st)
 	struct cw_ln_binned m = { .station = st->idx, .bin = st->end_bin };
 	uint8_t buf[48];
 	int64_t lsn;
+	bool told = c->end.record != 0 || cw_ln_out_tellable(l, &c->end);
 
 	settle_verdict(l, st);
 	m.attempt = c->end.attempt;
-	m.seq = l->next_seq;
+	m.seq = told ? l->next_seq : 0;
 	m.verdict = c->end.verdict;
 	m.outcome = c->end.outcome;
 	m.card_no = c->end.card_no;
@@ -556,9 +557,9 @@ step_binned(struct cw_line *l, struct cw_ln_station *st)
 	note_end(l, st);
 
 	/* Out of memory: the number is used, so a restart must send it. */
-	if (cw_ln_out_add(l, l->next_seq, (uint64_t)lsn, &c->end) < 0)
+	if (told && cw_ln_out_add(l, l->next_seq, (uint64_t)lsn, &c->end) < 0)
 		cw_line_disk(l, CW_EIO, l->now);
-	l->next_seq++;
+	l->next_seq += told;
 	l->begun--;
 	if (c->order != NULL)
 		c->order->begun--;

@@ -322,24 +322,72 @@ test_hopper(void **state)
 	end();
 }
 
-/* A card that nobody ordered is rejected and counted. */
+static void
+put_by_hand(void)
+{
+	w.dev.st[0].card_no = ++w.dev.fed;
+	w.dev.st[0].state = CW_DEVST_CARD;
+	w.stray[w.dev.fed] = true;
+	for (int i = 0; i < 20; i++)
+		world_round(&w);
+	assert_int_equal(w.card[w.dev.fed].bin, CW_DEVBIN_REJECT);
+}
+
+/* A card that nobody ordered is rejected and counted, before the first card of
+ * an order and after, and holds up nothing. */
 static void
 test_stray(void **state)
 {
+	struct cw_line_counts c;
+
 	(void)state;
-	begin(1, 2);
+	begin(1, 4);
 	w.pause_leases = true;
 	for (int i = 0; i < 20; i++)
 		world_round(&w);
-	w.dev.st[0].card_no = ++w.dev.fed;
+	put_by_hand();
+	w.pause_leases = false;
+	w.attempts_max = 1;
+	w.record_cnt = 2;
+	assert_true(world_run(&w, 2000));
+	world_settle(&w);
+	put_by_hand();
+	cw_line_count(w.line, &c);
+	assert_int_equal(c.orphan_cards, 2);
+	world_kill(&w, SIZE_MAX);
+	world_start(&w);
+	w.record_cnt = 4;
+	assert_true(world_run(&w, 2000));
+	assert_int_equal(w.dev.good, 4);
+	assert_int_equal(w.dev.reject, 2);
+	end();
+}
+
+/* Another device, whose numbers begin anew: nothing is guessed. */
+static void
+test_other_device(void **state)
+{
+	struct cw_line_counts c;
+
+	(void)state;
+	begin(1, 4);
+	w.record_cnt = 2;
+	assert_true(world_run(&w, 2000));
+	world_settle(&w);
+	memset(&w.dev.st[0], 0, sizeof w.dev.st[0]);
+	w.dev.st[0].card_no = 1;
 	w.dev.st[0].state = CW_DEVST_CARD;
 	for (int i = 0; i < 20; i++)
 		world_round(&w);
-	assert_int_equal(w.strays, 1);
-	assert_int_equal(w.card[1].bin, CW_DEVBIN_REJECT);
-	w.pause_leases = false;
+	cw_line_count(w.line, &c);
+	assert_int_equal(c.stuck, 1);
+	assert_int_equal(w.dev.st[0].state, CW_DEVST_CARD);
+	w.dev.st[0].card_no = 0;
+	w.dev.st[0].state = CW_DEVST_EMPTY;
+	world_round(&w);
+	cw_line_clear(w.line, 0, w.now);
+	w.record_cnt = 4;
 	assert_true(world_run(&w, 2000));
-	assert_int_equal(w.dev.good, 2);
 	end();
 }
 
@@ -733,6 +781,7 @@ main(void)
 		cmocka_unit_test(test_missort),
 		cmocka_unit_test(test_hopper),
 		cmocka_unit_test(test_stray),
+		cmocka_unit_test(test_other_device),
 		cmocka_unit_test(test_revoke),
 		cmocka_unit_test(test_revoke_begun),
 		cmocka_unit_test(test_pause_cancel_close),

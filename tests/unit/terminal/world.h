@@ -102,6 +102,7 @@ struct world {
 	uint32_t count_good, count_reject, count_doubt, count_none;
 	uint32_t got_cards;	/* results that name a card */
 	bool seen_card[WORLD_CARDS];
+	bool stray[WORLD_CARDS];	/* put there by hand */
 	uint8_t image[WORLD_IMAGE_LEN];
 	uint8_t digest[32];
 	uint8_t pkg[WORLD_IMAGE_LEN + 128];
