@@ -155,8 +155,7 @@ struct cw_ln_card {
 
 /*
  * States of a station; ln_station.c has the diagram and the guarantees.
- * X(NAME, plink state shown)
- */
+ * X(NAME, plink state shown) */
 #define CW_LN_STATE_MAP(X) \
 	X(IDLE, CW_ST_IDLE) \
 	X(INTENT, CW_ST_FEED) \
@@ -377,8 +376,7 @@ bool cw_ln_may_feed(const struct cw_line *l, const struct cw_ln_station *st);
 /* ln_outbox.c */
 /* A new entry takes the end; it is sent when lsn is durable. 0, CW_ENOMEM. */
 int cw_ln_out_add(struct cw_line *l, uint64_t seq, uint64_t lsn, struct cw_ln_end *end);
-/* A result that the link cannot carry (a card without a record, before any
- * order) must not get a number: all behind it would wait for its ACK. */
+/* False: the link cannot carry it, and what has no ACK must have no number. */
 bool cw_ln_out_tellable(struct cw_line *l, const struct cw_ln_end *e);
 void cw_ln_out_ack(struct cw_line *l, uint64_t seq, bool note);
 void cw_ln_out_send(struct cw_line *l);		/* what has become durable */
@@ -389,8 +387,9 @@ void cw_ln_out_free(struct cw_line *l);
 void cw_ln_recover_step(struct cw_line *l, struct cw_ln_station *st);
 
 /* ln_trace.c */
-/* Appends the lines of one program to text[cap] (len used so far); new length. */
-size_t cw_ln_trace(char *text, size_t cap, size_t len, const char *title,
+struct cw_ln_text { char *buf; size_t cap, len; };
+/* Appends the lines of one program; what does not fit is cut. */
+void cw_ln_trace(struct cw_ln_text *t, const char *title,
     const struct cw_ln_prog *p, const struct cw_rl_result *res);
 
 /* ln_status.c */

@@ -379,8 +379,9 @@ keep_facts(struct cw_line *l, struct cw_ln_station *st, unsigned int k)
 {
 	const struct cw_rl_result *m = &l->result;
 	struct cw_ln_end *e = &st->cur.end;
+	struct cw_ln_text t = { .buf = (char *)l->scratch,
+	    .cap = CW_LINE_TRACE_MAX, .len = e->trace_len };
 	char *text;
-	size_t n;
 
 	if (m->atr_len > 0) {
 		e->atr_len = m->atr_len;
@@ -396,14 +397,14 @@ keep_facts(struct cw_line *l, struct cw_ln_station *st, unsigned int k)
 	}
 	if (e->trace_len > 0)
 		memcpy(l->scratch, e->trace, e->trace_len);
-	n = cw_ln_trace((char *)l->scratch, CW_LINE_TRACE_MAX, e->trace_len,
-	    k == CW_LN_BURN ? "burn" : "personal", &st->cur.prog[k], m);
-	text = realloc(e->trace, n);
+	cw_ln_trace(&t, k == CW_LN_BURN ? "burn" : "personal",
+	    &st->cur.prog[k], m);
+	text = realloc(e->trace, t.len);
 	if (text == NULL)
 		return;		/* the card matters, its trace less */
-	memcpy(text, l->scratch, n);
+	memcpy(text, l->scratch, t.len);
 	e->trace = text;
-	e->trace_len = (uint16_t)n;
+	e->trace_len = (uint16_t)t.len;
 }
 
 static int

@@ -14,16 +14,11 @@
  */
 #define SHOW_BYTES 16
 
-struct text {
-	char *buf;
-	size_t cap, len;
-};
+static void
+put(struct cw_ln_text *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 static void
-put(struct text *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-
-static void
-put(struct text *t, const char *fmt, ...)
+put(struct cw_ln_text *t, const char *fmt, ...)
 {
 	va_list ap;
 	int n;
@@ -39,14 +34,14 @@ put(struct text *t, const char *fmt, ...)
 
 /* Upper case, as card people write APDUs. */
 static void
-put_hex(struct text *t, const uint8_t *buf, size_t len)
+put_hex(struct cw_ln_text *t, const uint8_t *buf, size_t len)
 {
 	for (size_t i = 0; i < len; i++)
 		put(t, "%02X", buf[i]);
 }
 
 static void
-put_apdu(struct text *t, const struct cw_prog_step *st)
+put_apdu(struct cw_ln_text *t, const struct cw_prog_step *st)
 {
 	const uint8_t *a = st->u.apdu.buf;
 	size_t len = st->u.apdu.len, head = len < 4 ? len : 4;
@@ -71,7 +66,7 @@ put_apdu(struct text *t, const struct cw_prog_step *st)
 }
 
 static void
-put_step(struct text *t, const struct cw_prog_step *st,
+put_step(struct cw_ln_text *t, const struct cw_prog_step *st,
     const struct cw_rl_step *done)
 {
 	static const char *const name[] = { "?", "reset", "pps", "apdu", "load",
@@ -92,27 +87,25 @@ put_step(struct text *t, const struct cw_prog_step *st,
 	put(t, " %uus\n", (unsigned int)done->us);
 }
 
-size_t
-cw_ln_trace(char *text, size_t cap, size_t len, const char *title,
-    const struct cw_ln_prog *p, const struct cw_rl_result *res)
+void
+cw_ln_trace(struct cw_ln_text *t, const char *title, const struct cw_ln_prog *p,
+    const struct cw_rl_result *res)
 {
-	struct text t = { .buf = text, .cap = cap, .len = len };
 	struct cw_prog_iter it;
 	struct cw_prog_step st;
 	unsigned int i = 0;
 
-	put(&t, "# %s: %s", title, cw_outcome_word(res->outcome));
+	put(t, "# %s: %s", title, cw_outcome_word(res->outcome));
 	if (res->sw != 0)
-		put(&t, " %04X", res->sw);
-	put(&t, " step %u %uus\n", res->step, (unsigned int)res->us);
+		put(t, " %04X", res->sw);
+	put(t, " step %u %uus\n", res->step, (unsigned int)res->us);
 
 	/* Both lists rise by step number; steps not run are left out. */
 	cw_prog_begin(&it, p->buf, p->len);
-	while (i < res->step_cnt && t.len < t.cap && cw_prog_next(&it, &st)) {
+	while (i < res->step_cnt && t->len < t->cap && cw_prog_next(&it, &st)) {
 		while (i < res->step_cnt && res->steps[i].idx < st.idx)
 			i++;
 		if (i < res->step_cnt && res->steps[i].idx == st.idx)
-			put_step(&t, &st, &res->steps[i++]);
+			put_step(t, &st, &res->steps[i++]);
 	}
-	return t.len;
 }
