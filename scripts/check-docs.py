@@ -15,6 +15,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 
 PROGRAMS = {
     'cardwright': 'tools', 'cardwright-platform': 'platform',
@@ -185,6 +186,22 @@ def check_use(path, text, known):
             fault(path, i, f'{m.group(1)} has no option --{o}')
 
 
+def check_setup(build, path, text):
+    """Files in my/ that a walk names are made by `cardwright setup` or by a daemon."""
+    exe = os.path.join(build, PROGRAMS['cardwright'], 'cardwright')
+    if not os.path.exists(exe):
+        return
+    with tempfile.TemporaryDirectory() as tmp:
+        subprocess.run([exe, 'setup', '--dir', tmp, '--terminal', 'line-1'],
+                       stdout=subprocess.DEVNULL, check=True)
+        made = set(os.listdir(tmp))
+    for i, line in enumerate(text.split('\n'), 1):
+        for word in re.findall(r'\bmy/([\w.-]*\w)', line):
+            if word not in made:
+                fault(path, i, f'cardwright setup makes no my/{word}: '
+                      f'there are {", ".join(sorted(made))}')
+
+
 def main():
     os.chdir(os.path.join(os.path.dirname(os.path.abspath(__file__)), '..'))
     build = sys.argv[1] if len(sys.argv) > 1 else None
@@ -206,6 +223,7 @@ def main():
         known = {p: check_program(build, p) for p in PROGRAMS}
         for path, text in pages.items():
             check_use(path, text, known)
+        check_setup(build, 'README.md', pages['README.md'])
         for p in (p for p, k in known.items() if k is None):
             fault(build, 0, f'{p} is not built')
     for f in faults:

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """House rules that a machine can check.  Prints place and rule, exits 1.
 
-Function length, file length, line length, SPDX line, arrows between the rooms,
-no left-overs, documented declarations in public headers.
+Length of functions, files and lines, number of parameters, SPDX line, arrows
+between the rooms, no left-overs, no backward goto, no sleep in a unit test,
+headers that say what they are, documented declarations in public headers.
 Waivers with their reason: scripts/style-waivers.txt.
 """
 import re
@@ -94,6 +95,40 @@ def check_declarations(path, text):
             fault(path, i, 'undocumented', line.strip()[:60])
 
 
+def check_code(path, lines, code):
+    """goto goes forward, at most 5 parameters, no sleeping unit tests."""
+    labels = set()
+    for i, line in enumerate(lines, 1):
+        if line.startswith('{'):
+            labels = set()
+        m = re.match(r'\s?([a-z_]\w*):\s*$', line)
+        if m:
+            labels.add(m.group(1))
+        m = re.search(r'\bgoto (\w+);', line)
+        if m and m.group(1) in labels:
+            fault(path, i, 'goto', f'backward to {m.group(1)}')
+        if path.startswith(('tests/unit/', 'tests/port/')) and \
+                re.search(r'\b(sleep|usleep|nanosleep|uv_sleep)\(', line):
+            fault(path, i, 'sleep', 'time is injected, no test sleeps')
+    for m in re.finditer(r'^(\w+)\(((?:[^;{}()]|\([^()]*\))*)\)\s*\n\{', code, re.M):
+        args = [a.strip() for a in re.sub(r'\([^()]*\)', '', m.group(2)).split(',')]
+        # A buffer and its length are one, and so is a format with what it formats.
+        cnt = sum(1 for k, a in enumerate(args) if a != '...' and not (
+            k > 0 and re.search(r'[*\]]', args[k - 1]) and
+            re.search(r'\b(\w*(len|cap|cnt|max)|n)$', a)))
+        if cnt > (6 if path.startswith('tests/') else 5):
+            fault(path, code[:m.start()].count('\n') + 1, 'parameters',
+                  f'{m.group(1)} has {cnt}, 5 allowed')
+
+
+def check_head(path, text):
+    """A header says what its module is before it declares anything."""
+    said = text.find('/*', text.find('\n'))
+    first = re.search(r'^(struct|enum|typedef|extern|[a-z_][\w *]* \*?\w+\()', text, re.M)
+    if first and (said < 0 or said > first.start()):
+        fault(path, 1, 'head', 'no comment says what this header is')
+
+
 files = subprocess.run(['git', 'ls-files', '*.c', '*.h'], capture_output=True,
                        text=True, check=True).stdout.split()
 for path in files:
@@ -115,6 +150,11 @@ for path in files:
             fault(path, i, 'left-over', line.strip()[:60])
     check_functions(path, lines, 120 if test else 70)
     check_includes(path, lines)
+    # Comments blanked, lines kept: for what counts brackets and commas.
+    check_code(path, lines, re.sub(r'/\*.*?\*/', lambda c: '\n' * c.group(0).count('\n'),
+                                   text, flags=re.S))
+    if path.endswith('.h') and not test:
+        check_head(path, text)
     if path.endswith('.h') and not test and not re.search(PRIVATE, path):
         check_declarations(path, text)
     if path.startswith(('lib/', 'reader/')):

@@ -116,39 +116,44 @@ take_t1(struct cw_atr *a, uint8_t y, const uint8_t v[3])
 		a->crc = (v[2] & 1) != 0;
 }
 
+/* TAi TBi TCi, as far as y announces them. */
+struct group {
+	unsigned int i;
+	uint8_t y, v[3];
+	uint8_t t;		/* i >= 3: protocol of the TD before */
+};
+
 /*
- * TAi TBi TCi in v, as far as y announces them.  For i >= 3 they belong to the
- * protocol t of the TD before, and only the first group of a protocol counts;
- * seen has a bit for each protocol met so far (8.2.3, 8.3).
+ * For i >= 3 a group belongs to its protocol, and only the first of a protocol
+ * counts; seen has a bit for each protocol met so far (8.2.3, 8.3).
  */
 static void
-take_group(struct cw_atr *a, unsigned int i, uint8_t y, const uint8_t v[3],
-    uint16_t *seen, uint8_t t)
+take_group(struct cw_atr *a, const struct group *g, uint16_t *seen)
 {
-	if (i == 1) {
-		a->has_ta1 = (y & Y_TA) != 0;
+	if (g->i == 1) {
+		a->has_ta1 = (g->y & Y_TA) != 0;
 		if (a->has_ta1)
-			a->ta1 = v[0];
-		if ((y & Y_TC) != 0)
-			a->tc1 = v[2];
+			a->ta1 = g->v[0];
+		if ((g->y & Y_TC) != 0)
+			a->tc1 = g->v[2];
 		return;
 	}
-	if (i == 2) {
-		a->specific = (y & Y_TA) != 0;
+	if (g->i == 2) {
+		a->specific = (g->y & Y_TA) != 0;
 		if (a->specific)
-			a->ta2 = v[0];
-		if ((y & Y_TC) != 0 && v[2] != 0)
-			a->wi = v[2];
+			a->ta2 = g->v[0];
+		if ((g->y & Y_TC) != 0 && g->v[2] != 0)
+			a->wi = g->v[2];
 		return;
 	}
-	if ((*seen & 1u << t) != 0)
+	if ((*seen & 1u << g->t) != 0)
 		return;
-	*seen |= (uint16_t)(1u << t);
-	if (t == 1)
-		take_t1(a, y, v);
-	if (t == 15 && (y & Y_TA) != 0) {
+	*seen |= (uint16_t)(1u << g->t);
+	if (g->t == 1)
+		take_t1(a, g->y, g->v);
+	if (g->t == 15 && (g->y & Y_TA) != 0) {
 		a->has_t15 = true;
-		a->ta15 = v[0];
+		a->ta15 = g->v[0];
 	}
 }
 
@@ -162,16 +167,16 @@ parse_iface(struct cw_atr *a, struct cw_rd *r, uint8_t y, bool *need_tck)
 
 	/* Bounded: each round but the last reads a TD of 32 bytes at most. */
 	for (i = 1; ; i++) {
-		uint8_t v[3] = { 0, 0, 0 };
+		struct group g = { .i = i, .y = y, .t = t };
 		uint8_t td;
 
 		if ((y & Y_TA) != 0)
-			v[0] = cw_rd_u8(r);
+			g.v[0] = cw_rd_u8(r);
 		if ((y & Y_TB) != 0)
-			v[1] = cw_rd_u8(r);
+			g.v[1] = cw_rd_u8(r);
 		if ((y & Y_TC) != 0)
-			v[2] = cw_rd_u8(r);
-		take_group(a, i, y, v, &seen, t);
+			g.v[2] = cw_rd_u8(r);
+		take_group(a, &g, &seen);
 		if ((y & Y_TD) == 0)
 			break;
 
