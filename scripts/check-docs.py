@@ -8,8 +8,9 @@ Always: a path in backticks that looks like a file of the repository exists; a
 link to a file leads somewhere; a function named in docs/tour.md is defined; a
 line is at most 128 columns long, tables and code blocks apart; README's
 targets are the Makefile's.  With a build directory also: the options in the
-man page of a program are those of its --help, both ways, and so are the
-commands of cardwright that README and the documents show.
+man page of a program are those of its --help, both ways, the keys in the page
+of a configuration those that the program reads, and the commands and options
+that README and the documents show are there.
 """
 import os
 import re
@@ -186,8 +187,39 @@ def check_use(path, text, known):
             fault(path, i, f'{m.group(1)} has no option --{o}')
 
 
+def keys(text, head):
+    """{'section key'}: sections by the pattern head, [station 1] as [station N]."""
+    found, section = set(), ''
+    for line in text.split('\n'):
+        m = re.match(head + r'\[(\w+)[^\]]*\]', line)
+        if m:
+            section = m.group(1)
+        elif section and head and line.startswith('*'):
+            found |= {f'{section} {k}' for k in re.findall(r'\*(\w+)\*', line)}
+        elif section and not head and re.match(r'\w+ =', line):
+            found.add(f'{section} {line.split()[0]}')
+    return found
+
+
+def check_keys(build, program, config):
+    """Keys of a configuration's manual are those that the program asks for."""
+    page = f'docs/man/{program}.ini.5.md'
+    exe = os.path.join(build, PROGRAMS[program], program)
+    out = subprocess.run([exe, '-c', config, '-nv'], capture_output=True, text=True)
+    if out.returncode != 0:
+        fault(page, 0, f'{program} refuses what setup made: {out.stderr.strip()}')
+        return
+    page_keys = keys(open(page, encoding='utf-8').read(), '# ')
+    real = keys(out.stdout, '')
+    for k in sorted(real - page_keys):
+        fault(page, 1, f'key {k} is missing')
+    for k in sorted(page_keys - real):
+        fault(page, 1, f'{program} has no key {k}')
+
+
 def check_setup(build, path, text):
-    """Files in my/ that a walk names are made by `cardwright setup` or by a daemon."""
+    """What `cardwright setup` makes: README's files are among it, its
+    configurations are taken, and their keys are those of the manual."""
     exe = os.path.join(build, PROGRAMS['cardwright'], 'cardwright')
     if not os.path.exists(exe):
         return
@@ -195,6 +227,8 @@ def check_setup(build, path, text):
         subprocess.run([exe, 'setup', '--dir', tmp, '--terminal', 'line-1'],
                        stdout=subprocess.DEVNULL, check=True)
         made = set(os.listdir(tmp))
+        check_keys(build, 'cardwright-platform', f'{tmp}/platform.ini')
+        check_keys(build, 'cardwright-terminal', f'{tmp}/terminal.line-1.ini')
     for i, line in enumerate(text.split('\n'), 1):
         for word in re.findall(r'\bmy/([\w.-]*\w)', line):
             if word not in made:
@@ -223,7 +257,8 @@ def main():
         known = {p: check_program(build, p) for p in PROGRAMS}
         for path, text in pages.items():
             check_use(path, text, known)
-        check_setup(build, 'README.md', pages['README.md'])
+        if all(known.values()):
+            check_setup(build, 'README.md', pages['README.md'])
         for p in (p for p, k in known.items() if k is None):
             fault(build, 0, f'{p} is not built')
     for f in faults:
