@@ -7,6 +7,7 @@ between the rooms, no left-overs, no backward goto, no sleep in a unit test,
 headers that say what they are, documented declarations in public headers.
 Waivers with their reason: scripts/style-waivers.txt.
 """
+import os
 import re
 import subprocess
 import sys
@@ -131,7 +132,7 @@ def check_head(path, text):
 
 files = subprocess.run(['git', 'ls-files', '*.c', '*.h'], capture_output=True,
                        text=True, check=True).stdout.split()
-for path in files:
+for path in filter(os.path.exists, files):
     text = open(path, encoding='utf-8').read()
     lines = text.split('\n')
     test = path.startswith(('tests/', 'bench/'))
