@@ -40,7 +40,8 @@
 #define CW_FIELD_KIND_MAP(X) \
 	X(TEXT, "text")		/* any UTF-8 without control characters */ \
 	X(DIGITS, "digits") \
-	X(ICCID, "iccid")	/* 18..20 digits; 19 and 20 with a Luhn check digit; one F at the end is dropped */ \
+	X(ICCID, "iccid")	/* 18..20 digits; 19 and 20 with a Luhn check digit; \
+				 * one F at the end is dropped */ \
 	X(IMSI, "imsi")		/* 6..15 digits */ \
 	X(HEX, "hex")		/* even number of hex digits; min/max count digits */ \
 	X(PIN, "pin")		/* 4..8 digits */ \
@@ -101,6 +102,7 @@ enum cw_order_fault_code {
 #undef X
 	CW_OF_CNT
 };
+/* Static; "?" outside of the list. */
 const char *cw_order_fault_word(enum cw_order_fault_code code);
 
 struct cw_order_fault {

@@ -91,6 +91,7 @@ enum cw_step_fault {
 #undef X
 	CW_SF_CNT
 };
+/* Static; "?" outside of the list. */
 const char *cw_step_fault_text(unsigned int fault);
 
 struct cw_step_config {

@@ -109,7 +109,8 @@ int mem_record_move(void *h, struct cw_st_move *m);
 int mem_record_waiting(void *h, const struct cw_st_record *after, struct cw_st_record *out, size_t cap);
 int mem_record_leased(void *h, uint32_t term, const struct cw_st_record *after,
     struct cw_st_record *out, size_t cap);
-int mem_record_list(void *h, uint64_t order, const struct cw_st_page *p, struct cw_st_record *out, size_t cap);
+int mem_record_list(void *h, uint64_t order, const struct cw_st_page *p,
+    struct cw_st_record *out, size_t cap);
 int mem_record_find_fp(void *h, const uint8_t fp[CW_FP_LEN], struct cw_st_record *r);
 int mem_payload_get(void *h, uint64_t order, uint64_t record, uint8_t *buf, size_t cap);
 int mem_payload_destroy(void *h, uint64_t order, uint64_t record);

@@ -32,6 +32,7 @@ struct cw_devmap *cw_devmap_parse(const char *name, const char *text, size_t len
     char *err, size_t err_cap);
 void cw_devmap_free(struct cw_devmap *m);
 
+/* What [device] says: times, name, unit identifier; lent, all three. */
 struct cw_devmap_times {
 	uint32_t poll_us;	/* between reads while nothing is under way */
 	uint32_t busy_us;	/* while a command is */
