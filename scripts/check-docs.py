@@ -5,9 +5,10 @@
     scripts/check-docs.py [BUILD]
 
 Always: a path in backticks that looks like a file of the repository exists; a
-link to a file leads somewhere; a function named in docs/tour.md is defined; a
-line is at most 128 columns long, tables and code blocks apart; README's
-targets are the Makefile's.  With a build directory also: the options in the
+link to a file leads somewhere; a document that a comment in the sources names
+is there; a function named in the tour or in a design page is defined; the
+database's page has its tables and columns; a line is at most 128 columns long,
+tables and code blocks apart; targets of make are the Makefile's.  With a build directory also: the options in the
 man page of a program are those of its --help, both ways, the keys in the page
 of a configuration those that the program reads, and the commands and options
 that README and the documents show are there.
@@ -109,6 +110,35 @@ def defined(files):
             found |= set(re.findall(r'\b(CW_\w+)\b', text))
             found |= set(re.findall(r'(?:struct |[ *])([a-z_]\w*)(?: \{|\[)', text))
     return found
+
+
+def check_sources(files):
+    """Documents and folders that a comment in the sources sends its reader to."""
+    for path in sorted(files):
+        if not path.endswith(('.c', '.h', '.pml', '.lua', '.ini')) or not os.path.exists(path):
+            continue
+        for i, line in enumerate(open(path, encoding='utf-8').read().split('\n'), 1):
+            for word in re.findall(r'\bdocs/[\w./-]*\w', line):
+                if not os.path.exists(word) and word + '.md' not in files:
+                    fault(path, i, f'no document {word}')
+
+
+def check_schema(path, text):
+    """Tables and columns of the database are those of the page, both ways."""
+    source = 'platform/store/sqlite.c'
+    sql = ''.join(re.findall(r'"((?:[^"\\]|\\.)*)"', open(source, encoding='utf-8').read()
+                             .split('schema_sql[]')[1].split(';\n\n')[0]))
+    real = {}
+    for m in re.finditer(r'CREATE TABLE (\w+)\(((?:[^()]|\([^()]*\))*)\)', sql):
+        real[m.group(1)] = {c.split()[0] for c in re.split(r',(?![^(]*\))', m.group(2))
+                            if not c.strip().startswith('PRIMARY')}
+    page = {}
+    for part in re.split(r'^## ', text, flags=re.M)[1:]:
+        cells = re.findall(r'^\| (`[^|]*) \|', part, re.M)
+        page[part.split('\n')[0]] = set(re.findall(r'`(\w+)`', ' '.join(cells)))
+    for table in sorted(set(real) | set(page)):
+        for c in sorted(real.get(table, set()) ^ page.get(table, set())):
+            fault(path, 1, f'{table}.{c} stands in one of page and {source} only')
 
 
 def check_names(path, text, known):
@@ -253,6 +283,8 @@ def main():
         check_make(path, text, targets)
         if path == 'docs/tour.md' or path.startswith('docs/design/'):
             check_names(path, text, known_names)
+    check_sources(files)
+    check_schema('docs/spec/database.md', pages['docs/spec/database.md'])
     if build:
         known = {p: check_program(build, p) for p in PROGRAMS}
         for path, text in pages.items():
