@@ -178,7 +178,10 @@ def memory(b):
 
 # -- the image's way to the readers ------------------------------------------------------
 def send_image(f, name, size):
-    """Seconds from the first byte to the last reader's STORE_OK; CPU of the terminal."""
+    """Seconds from the first byte to the last reader's STORE_OK; CPU of the terminal.
+
+    The first byte is dated back to the last look that did not see it.
+    """
     path = os.path.join(f.root, name)
     with open(path, 'wb') as out:
         out.write(os.urandom(size))
@@ -186,20 +189,22 @@ def send_image(f, name, size):
     heard = f.heard['reader-1']
     done = sum('store.ok' in text for _, text in heard)
     base, cpu, start = factory.written_bytes(pid), f.cpu()['terminal'], None
+    look = time.monotonic()
     order = f.submit('--profile', 'cos-only', '--cos', path, '--count', str(f.readers))
     end = time.monotonic() + 60
     while True:
         now = time.monotonic()
         oks = [t for t, text in list(heard) if 'store.ok' in text]
-        if start is None and factory.written_bytes(pid) - base > 64 * 1024:
-            start = now
+        if start is None:
+            if factory.written_bytes(pid) - base > 64 * 1024:
+                start = look
+            look = now
         if len(oks) - done >= f.readers:
             break
         if now > end:
             raise factory.plant.PlantError(f'{len(oks) - done} readers have the image')
         time.sleep(0.0003 if start is None else 0.002)
-    if start is None:
-        start = now
+    start = look if start is None else start
     cpu = f.cpu()['terminal'] - cpu
     f.ask('order', 'cancel', order)
     f.wait_order(order)
@@ -253,22 +258,32 @@ def least_seconds():
 
 
 def stays(heard):
-    """Seconds that each card stood at the contacts, by the card program's log."""
-    fed, took = {}, {}
+    """Seconds that each card stood at the contacts, and that a station was empty
+    between two cards, by the card program's log.
+    """
+    fed, left, took, empty = {}, {}, {}, []
     for t, text in heard:
-        m = re.search(r'card\.(fed|binned) station=\d+ card=(\d+)', text)
-        if m and m[1] == 'fed':
-            fed[int(m[2])] = t
-        elif m and int(m[2]) in fed:
-            took[int(m[2])] = t - fed[int(m[2])]
-    return took
+        m = re.search(r'card\.(fed|binned) station=(\d+) card=(\d+)', text)
+        if not m:
+            continue
+        station, card_no = int(m[2]), int(m[3])
+        if m[1] == 'fed':
+            fed[card_no] = t
+            if station in left:
+                empty.append(t - left[station])
+        elif card_no in fed:
+            took[card_no] = t - fed[card_no]
+            left[station] = t
+    return took, empty
 
 
 def card(b):
     """P9, P10: time of a card beside the line's, and the head's idle time.
 
     The contact is made and broken where the card program says so; polling of the
-    device and the journal's sync before the bin command are therefore in it.
+    device and the journal's sync before the bin command are therefore in it.  The
+    simulated card answers up to 1 ms early and late when the machine is busy: gaps
+    inside a program do not show here; P1 counts them to the etu.
     """
     cards = 12 if b.quick else 60
     f = factory.Factory(b.build, os.path.join(b.dir('card'), 'plant'), readers=2,
@@ -281,7 +296,7 @@ def card(b):
                          os.path.join(f.repo, 'examples', 'cos-4k.hex'))
         f.wait_order(order)
         f.end()
-        took = stays(f.heard['card-1'])
+        took, empty = stays(f.heard['card-1'])
         db = sqlite3.connect(os.path.join(f.root, 'platform.db'))
         rows = db.execute('SELECT card_no, ms, trace FROM results '
                           'WHERE verdict = 1').fetchall()
@@ -303,6 +318,8 @@ def card(b):
              less=True, of='ISO/IEC 7816-3, all characters')
     b.figure('P10', 'head idle: contact to RST, and last SW to bin command', 'ms', idle,
              limit=[2.0] * len(rows), less=True, of='goal, 1 and 1')
+    b.figure('P16', 'station empty: bin command to the next feed, machine takes no time',
+             'ms', [t * 1e3 for t in empty], less=True)
 
 
 PARTS = {'line': line, 'results': results, 'intake': intake, 'stack': stack,
