@@ -244,7 +244,7 @@ issues_a_card(void **state)
 	struct fixture *f = *state;
 	uint64_t id = make_order(f, 2, &(struct cw_st_order){ 0 });
 	struct cw_ledger_report rep;
-	struct cw_pl_msg m;
+	struct cw_pl_msg m = { 0 };
 
 	assert_int_equal(hello(f, 1, "line-1", 5, 1), 0);
 	assert_int_equal(look(f, CW_PL_WELCOME, &m), 1);
@@ -310,7 +310,7 @@ records_results_once_and_in_order(void **state)
 	struct fixture *f = *state;
 	uint64_t id = make_order(f, 2, &(struct cw_st_order){ 0 });
 	struct cw_pl_lease e[2];
-	struct cw_pl_msg m;
+	struct cw_pl_msg m = { 0 };
 
 	assert_int_equal(hello(f, 1, "line-1", 5, 1), 0);
 	pull(f, 1, 2, 0);
@@ -341,7 +341,7 @@ static void
 walk(struct fixture *f, uint64_t id, const uint8_t (*v)[3], unsigned int cnt)
 {
 	static uint64_t seq;
-	struct cw_pl_msg m;
+	struct cw_pl_msg m = { 0 };
 	unsigned int i;
 
 	if (f->now == 1)
@@ -401,7 +401,7 @@ never_leases_anew_by_time(void **state)
 {
 	struct fixture *f = *state;
 	uint64_t id = make_order(f, 1, &(struct cw_st_order){ 0 });
-	struct cw_pl_msg m;
+	struct cw_pl_msg m = { 0 };
 	int i;
 
 	assert_int_equal(hello(f, 1, "line-1", 5, 1), 0);
@@ -440,7 +440,7 @@ minds_address_line_and_ip(void **state)
 	uint64_t other = make_order(f, 1, &(struct cw_st_order){ .terminal_ip = 9 });
 	struct cw_st_new n = { .addr = 0x7F000102 };
 	struct cw_st_dup dup;
-	struct cw_pl_msg m;
+	struct cw_pl_msg m = { 0 };
 	int i;
 
 	assert_int_equal(o->begin(f->mem->h), 0);
@@ -473,7 +473,7 @@ denies_strange_journals(void **state)
 	uint64_t id = make_order(f, 3, &(struct cw_st_order){ 0 });
 	struct cw_ledger_writeoff w = { "line-1", "anna", "anna", "disk lost" };
 	struct cw_pl_lease e;
-	struct cw_pl_msg m;
+	struct cw_pl_msg m = { 0 };
 
 	assert_int_equal(hello(f, 1, "line-1", 5, 3), CW_EDENIED);	/* never seen here */
 	assert_int_equal(hello(f, 1, "line-1", 5, 1), 0);
@@ -522,7 +522,7 @@ keeps_strays_as_evidence(void **state)
 	uint64_t id = make_order(f, 1, &(struct cw_st_order){ 0 });
 	struct cw_pl_lease e = { .order = id, .record = 1, .epoch = 1 };
 	struct cw_ledger_report rep;
-	struct cw_pl_msg m;
+	struct cw_pl_msg m = { 0 };
 
 	assert_int_equal(hello(f, 1, "line-1", 5, 1), 0);
 	result(f, 1, 1, &e, CW_CARD_GOOD, 0);
@@ -619,7 +619,7 @@ closes_with_payloads_gone(void **state)
 {
 	struct fixture *f = *state;
 	uint64_t id = make_order(f, 1, &(struct cw_st_order){ .remake_max = 1 });
-	struct cw_pl_msg m;
+	struct cw_pl_msg m = { 0 };
 
 	assert_int_equal(hello(f, 1, "line-1", 5, 1), 0);
 	pull(f, 1, 1, 0);
@@ -667,7 +667,7 @@ blocks_on_a_wrong_key(void **state)
 	struct fixture *f = *state;
 	uint64_t id = make_order(f, 1, &(struct cw_st_order){ 0 });
 	static const uint8_t wrong[CW_SEAL_KEY_LEN] = { 43 };
-	struct cw_pl_msg m;
+	struct cw_pl_msg m = { 0 };
 
 	cw_ledger_free(f->l);
 	cw_seal_free(f->seal);
@@ -968,7 +968,7 @@ deliver_out(struct world *w)
 static void
 deliver_in(struct world *w, int t)
 {
-	struct cw_pl_msg m;
+	struct cw_pl_msg m = { 0 };
 	unsigned int i;
 
 	if (w->t[t].conn == 0 || w->net_cnt[t] == 0)
