@@ -73,9 +73,10 @@ class Factory(plant.Plant):
                 lines.append((time.monotonic(), text.rstrip()))
         threading.Thread(target=hear, daemon=True).start()
 
-    def up_some(self, *kinds):
-        """Makes the plant, starts only the programs of these kinds."""
-        self.make()
+    def up_some(self, *kinds, made=False):
+        """Makes the plant (unless it is), starts only the programs of these kinds."""
+        if not made:
+            self.make()
         for kind in KINDS:
             if kind in kinds:
                 for name in sorted(self.argv):

@@ -7,6 +7,7 @@ import statistics
 import subprocess
 import time
 
+import delay
 import factory
 
 MIB = 1 << 20
@@ -322,5 +323,41 @@ def card(b):
              'ms', [t * 1e3 for t in empty], less=True)
 
 
+# -- round trips per card ---------------------------------------------------------------------
+def stay_with_delay(b, seconds, cards):
+    """Median stay of a zero-time card when the reader link takes its time."""
+    f = factory.Factory(b.build, os.path.join(b.dir('trips'), 'plant'), readers=2,
+                        card_args=['--log', 'debug'], listen=('card-1',))
+    with f:
+        f.make()
+        f.edit('line-1.ini', '127.1.0.', '127.101.0.')
+        routes = [((f'127.101.0.{k}', f.reader_port), (f'127.1.0.{k}', f.reader_port))
+                  for k in (1, 2)]
+        with delay.Relay(routes, seconds):
+            f.up_some(*factory.KINDS, made=True)
+            f.wait_readers()
+            order = f.submit('--profile', 'sim-demo', '--data', f.records(cards), '--cos',
+                             os.path.join(f.repo, 'examples', 'cos-4k.hex'))
+            f.wait_order(order)
+            f.end()
+        took = stays(f.heard['card-1'])[0]
+    return statistics.median(took.values())
+
+
+def trips(b):
+    """P5: how many times a card waits for the network between terminal and reader.
+
+    The link is made slower by 25 ms each way; what the card's stay grows by, in
+    units of 50 ms, is the number of round trips that it waits for.
+    """
+    one_way, runs, cards = 0.025, 2 if b.quick else 5, 20 if b.quick else 40
+    waits = []
+    for _ in range(runs):
+        near = stay_with_delay(b, 0.0, cards)
+        waits.append((stay_with_delay(b, one_way, cards) - near) / (2 * one_way))
+    b.figure('P5', 'network waits of a card, burn and record', 'round trips', waits,
+             limit=[2.0] * runs, less=True, of='goal')
+
+
 PARTS = {'line': line, 'results': results, 'intake': intake, 'stack': stack,
-         'memory': memory, 'image': image, 'card': card}
+         'memory': memory, 'image': image, 'card': card, 'trips': trips}
