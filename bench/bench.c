@@ -69,23 +69,36 @@ bench_fresh(const char *dir, const char *name)
 	return path;
 }
 
+int
+bench_append_open(const char *dir)
+{
+	const char *path = bench_fresh(dir, "append");
+	int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+
+	if (fd < 0 || unlink(path) < 0)
+		bench_die("%s: %s", path, strerror(errno));
+	return fd;
+}
+
+double
+bench_append(int fd)
+{
+	static uint8_t buf[APPEND_LEN];
+	double start = bench_now();
+
+	if (write(fd, buf, sizeof buf) != (ssize_t)sizeof buf || fdatasync(fd) < 0)
+		bench_die("append: %s", strerror(errno));
+	return bench_now() - start;
+}
+
 double
 bench_fdatasync(const char *dir, unsigned int cnt)
 {
-	static uint8_t buf[APPEND_LEN];
-	const char *path = bench_fresh(dir, "append");
-	int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-	double start;
+	int fd = bench_append_open(dir);
+	double sum = 0;
 
-	if (fd < 0)
-		bench_die("%s: %s", path, strerror(errno));
-	start = bench_now();
 	for (unsigned int i = 0; i < cnt; i++)
-		if (write(fd, buf, sizeof buf) != (ssize_t)sizeof buf ||
-		    fdatasync(fd) < 0)
-			bench_die("%s: %s", path, strerror(errno));
-	start = bench_now() - start;
+		sum += bench_append(fd);
 	close(fd);
-	unlink(path);
-	return cnt / start;
+	return cnt / sum;
 }

@@ -24,6 +24,10 @@ unsigned long bench_arg(int argc, char **argv, int i, unsigned long max);
  * SQLite's files beside it are removed first. */
 const char *bench_fresh(const char *dir, const char *name);
 
+/* A file without a name on dir's disk; close it. */
+int bench_append_open(const char *dir);
+/* Seconds to append 4 KiB to it and to make them durable. */
+double bench_append(int fd);
 /* How often 4 KiB can be appended to dir's disk and made durable, one after the
  * other, in a second.  cnt: appends to measure. */
 double bench_fdatasync(const char *dir, unsigned int cnt);

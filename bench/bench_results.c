@@ -13,10 +13,13 @@
  *			without indexes, and the record's row rewritten
  *	raw_row		plain SQLite: rows of 97 bytes, the least there can be
  *	fdatasync	appends of 4 KiB
+ *	ack_p99_us	one result alone, from its arrival to its ACK
+ *	sync_p99_us	one append of 4 KiB, each right after such a result
  * All of them: WAL, synchronous=FULL, 100 to a transaction.
  */
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <sqlite3.h>
 
@@ -29,6 +32,7 @@
 #define TERMS 40u
 #define TRACE_LEN 2700u		/* of a sim-demo card, burn and record */
 #define PAYLOAD_LEN 256u
+#define ALONE 400u		/* results that come one at a time */
 #define CARDS_MAX (TERMS * CW_LEDGER_LEASES_MAX)
 
 struct lease {
@@ -247,6 +251,51 @@ ours(const char *dir, unsigned int cards, bool renew)
 	return took;
 }
 
+static int
+by_value(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+static double
+p99_us(double *v, unsigned int cnt)
+{
+	qsort(v, cnt, sizeof *v, by_value);
+	return v[cnt * 99 / 100] * 1e6;
+}
+
+/* A platform with little to do: how long a terminal waits for an ACK. */
+static void
+alone(const char *dir)
+{
+	static struct plant p;
+	double ack[ALONE], sync[ALONE], start;
+	int fd = bench_append_open(dir);
+	unsigned int i;
+
+	open_plant(&p, dir, ALONE);
+	lease_all(&p, ALONE / TERMS);
+	for (i = 0; i < ALONE; i++) {
+		uint64_t acked = p.acked;
+
+		start = bench_now();
+		result(&p, i % TERMS + 1);
+		must(cw_ledger_flush(p.ledger, 1), "flush");
+		ack[i] = bench_now() - start;
+		if (p.acked != acked + 1)
+			bench_die("a result was not acknowledged");
+		sync[i] = bench_append(fd);
+	}
+	close(fd);
+	close_plant(&p);
+	printf("ack_p99_us %.0f\nsync_p99_us %.0f\n", p99_us(ack, ALONE),
+	    p99_us(sync, ALONE));
+	printf("ack_p50_us %.0f\nsync_p50_us %.0f\n", ack[ALONE / 2] * 1e6,
+	    sync[ALONE / 2] * 1e6);
+}
+
 static void
 sql(sqlite3 *db, const char *text)
 {
@@ -372,6 +421,7 @@ main(int argc, char **argv)
 		printf("cycle %.0f\n", ours(dir, cards, true));
 		printf("raw_row %.0f\n", raw_row(dir, cards));
 		printf("fdatasync %.0f\n", bench_fdatasync(dir, 200));
+		alone(dir);
 		fflush(stdout);
 	}
 	bench_fresh(dir, "results.db");

@@ -138,16 +138,30 @@ def make_csv(repo, path, count, first=1):
 
 
 def cpu_seconds(pid, loop_only=False):
-    """CPU seconds of a process, or of its first thread, to the nanosecond."""
+    """CPU seconds of a process, or of its first thread alone."""
     tasks = [pid] if loop_only else os.listdir(f'/proc/{pid}/task')
     total = 0
     for t in tasks:
         try:
-            with open(f'/proc/{pid}/task/{t}/schedstat', encoding='utf-8') as f:
-                total += int(f.read().split()[0])
-        except FileNotFoundError:
+            total += task_seconds(f'/proc/{pid}/task/{t}')
+        except ProcessLookupError:
             pass  # a thread that has just ended
-    return total / 1e9
+    return total
+
+
+def task_seconds(path):
+    """To the nanosecond where the kernel tells, else to its tick."""
+    try:
+        with open(f'{path}/schedstat', encoding='utf-8') as f:
+            return int(f.read().split()[0]) / 1e9
+    except FileNotFoundError:
+        pass
+    try:
+        with open(f'{path}/stat', encoding='utf-8') as f:
+            field = f.read().rsplit(')', 1)[1].split()
+    except FileNotFoundError as e:
+        raise ProcessLookupError(path) from e
+    return (int(field[11]) + int(field[12])) / TICKS
 
 
 def memory_kib(pid):

@@ -42,6 +42,10 @@ def results(b):
              of='SQLite, rows of 97 bytes, 100 a commit')
     b.figure('P7', 'durable results', '/s', out['results'], limit=out['fdatasync'],
              of='fdatasync of 4 KiB, one by one')
+    b.figure('P7', 'a result alone to its ACK, p99', 'us', out['ack_p99_us'],
+             limit=out['sync_p99_us'], less=True, of='fdatasync of 4 KiB, p99',
+             more={'p50_us': statistics.median(out['ack_p50_us']),
+                   'fdatasync_p50_us': statistics.median(out['sync_p50_us'])})
     b.figure('P7', 'CPU per durable result', 'us', out['results_cpu_us'],
              limit=out['raw_same_cpu_us'], less=True, of='SQLite, same row and record')
 
