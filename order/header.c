@@ -120,6 +120,9 @@ take_column(struct cw_order_reader *r, unsigned int idx)
 		c->spec = find_alias(r, c, name);
 	if (c->spec != NULL) {
 		c->use = COL_FIELD;
+		c->coded_name[0] = (uint8_t)strlen(c->spec->name);
+		memcpy(c->coded_name + 1, c->spec->name, c->coded_name[0]);
+		c->coded_len = (uint8_t)(c->coded_name[0] + 1);
 	} else if (strcmp(name, "reader") == 0 || strcmp(name, "card_address") == 0) {
 		c->use = COL_ADDR;
 		c->kind = CW_FIELD_IPV4;

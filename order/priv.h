@@ -2,6 +2,7 @@
 #ifndef CW_ORDER_PRIV_H
 #define CW_ORDER_PRIV_H
 
+#include "cw/bytes.h"
 #include "order/order.h"
 
 /* Inside the order reader. */
@@ -24,6 +25,8 @@ struct column {
 	enum column_conv conv;
 	enum cw_field_kind kind;	/* of the text in the file */
 	const struct cw_field_spec *spec;
+	uint8_t coded_name[32];	/* length and name, as in a record payload */
+	uint8_t coded_len;
 };
 
 /* Set of numbers with the line each came from; exact, not by hash alone. */
@@ -41,6 +44,7 @@ struct cw_order_reader {
 	struct cw_order_faults faults;
 	struct column column[CW_ORDER_COLUMNS_MAX];
 	unsigned int column_cnt;
+	uint8_t class_of[256];	/* kinds of characters, row.c */
 	char delimiter;
 	bool header_done;
 	bool dead;		/* the file makes no sense further on */
@@ -60,6 +64,7 @@ struct cw_order_reader {
 	size_t carry_len;
 	char carry[CW_ORDER_LINE_MAX];	/* a record that is not whole yet */
 	char unquoted[CW_ORDER_LINE_MAX];
+	struct cw_wr writer;	/* over payload, for the row at hand */
 	uint8_t payload[CW_ORDER_COLUMNS_MAX * (CW_ORDER_FIELD_MAX + 36) + 2];
 };
 
@@ -81,6 +86,7 @@ bool cw_order_utf8(const char *text, size_t len);
 void cw_order_header(struct cw_order_reader *r, const char *text, size_t len);
 
 /* row.c */
+void cw_order_row_init(struct cw_order_reader *r);
 void cw_order_row_take(struct cw_order_reader *r, const char *text, size_t len);
 
 /* dups.c: line of the first one, 0 if new (and now kept); CW_ENOMEM. */

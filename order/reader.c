@@ -21,6 +21,7 @@ cw_order_new(const struct cw_order_config *cfg)
 	r->cfg = *cfg;
 	r->line = r->begin = 1;
 	r->plain = true;
+	cw_order_row_init(r);
 	r->faults.list = calloc(CW_ORDER_FAULTS_MAX, sizeof *r->faults.list);
 	if (r->faults.list == NULL) {
 		free(r);

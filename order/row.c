@@ -11,27 +11,36 @@
 #define IS_HEX 2u
 #define IS_PRINT 4u	/* 20..7E */
 
-static unsigned int
-char_class(uint8_t c)
+static uint8_t
+char_class(unsigned int c)
 {
-	unsigned int k = 0;
+	uint8_t k = c - 0x20 < 0x5f ? IS_PRINT : 0;
 
-	if ((unsigned int)c - '0' < 10)
-		k = IS_DIGIT | IS_HEX;
-	else if (((unsigned int)c | 0x20) - 'a' < 6)
-		k = IS_HEX;
-	return (unsigned int)c - 0x20 < 0x5f ? k | IS_PRINT : k;
+	if (c - '0' < 10)
+		k |= IS_DIGIT | IS_HEX;
+	else if ((c | 0x20) - 'a' < 6)
+		k |= IS_HEX;
+	return k;
+}
+
+void
+cw_order_row_init(struct cw_order_reader *r)
+{
+	unsigned int c;
+
+	for (c = 0; c < 256; c++)
+		r->class_of[c] = char_class(c);
 }
 
 /* Classes that every character of the value belongs to. */
 static unsigned int
-value_class(const struct value *v)
+value_class(const struct cw_order_reader *r, const struct value *v)
 {
 	unsigned int all = IS_DIGIT | IS_HEX | IS_PRINT;
 	size_t i;
 
 	for (i = 0; i < v->len; i++)
-		all &= char_class((uint8_t)v->text[i]);
+		all &= r->class_of[(uint8_t)v->text[i]];
 	return all;
 }
 
@@ -63,7 +72,7 @@ check_iccid(struct cw_order_reader *r, const struct column *c, struct value *v)
 
 	if (v->len > 0 && (v->text[v->len - 1] | 0x20) == 'f')
 		v->len--;
-	if ((value_class(v) & IS_DIGIT) == 0 || v->len < 18 || v->len > 20) {
+	if ((value_class(r, v) & IS_DIGIT) == 0 || v->len < 18 || v->len > 20) {
 		value_fault(r, c, "an ICCID has 18 to 20 digits");
 		return false;
 	}
@@ -87,7 +96,7 @@ check_kind(struct cw_order_reader *r, const struct column *c, struct value *v)
 
 	if (c->kind == CW_FIELD_ICCID)
 		return check_iccid(r, c, v);
-	class = value_class(v);
+	class = value_class(r, v);
 	switch (c->kind) {
 	case CW_FIELD_DIGITS:
 		why = (class & IS_DIGIT) != 0 ? NULL : "only digits are allowed";
@@ -167,32 +176,47 @@ check_addr(struct cw_order_reader *r, const struct column *c,
 	return false;
 }
 
-/* Appends the value to the payload in the form that the profile names. */
-static int
-add_field(struct cw_order_reader *r, const struct column *c,
-    const struct value *v, size_t *len)
+/*
+ * Appends a field in the record coding of cw/package.h.  Not by cw_record_add,
+ * which looks for a twin each time: here the header has shown that there is
+ * none, and the buffer holds any row.
+ */
+static void
+put_field(struct cw_order_reader *r, const struct column *c, const void *text,
+    size_t len)
 {
-	uint8_t bytes[8] = { 0 };
-	char hex[17];
-	int err;
+	struct cw_wr *w = &r->writer;
 
-	if (c->conv == CONV_NONE)
-		return cw_record_add(r->payload, sizeof r->payload, len,
-		    c->spec->name, (const uint8_t *)v->text, v->len);
+	if (w->len == 0)
+		cw_wr_u16(w, 0);
+	cw_wr_bytes(w, c->coded_name, c->coded_len);
+	cw_wr_u16(w, (uint16_t)len);
+	cw_wr_bytes(w, text, len);
+	r->payload[1]++;
+}
+
+/* The value in the form that the profile names. */
+static void
+add_field(struct cw_order_reader *r, const struct column *c, const struct value *v)
+{
+	uint8_t bytes[8];
+	char hex[17];
+
+	if (c->conv == CONV_NONE) {
+		put_field(r, c, v->text, v->len);
+		return;
+	}
 	memset(bytes, 0xff, sizeof bytes);
 	if (c->conv == CONV_HEX_TO_ADM) {
 		(void)cw_unhex(bytes, sizeof bytes, v->text, v->len);
-		err = cw_record_add(r->payload, sizeof r->payload, len,
-		    c->spec->name, bytes, sizeof bytes);
+		put_field(r, c, bytes, sizeof bytes);
 	} else {
 		memcpy(bytes, v->text, v->len);
 		cw_hex(hex, bytes, sizeof bytes);
-		err = cw_record_add(r->payload, sizeof r->payload, len,
-		    c->spec->name, (const uint8_t *)hex, 16);
+		put_field(r, c, hex, 16);
 	}
 	cw_wipe(bytes, sizeof bytes);
 	cw_wipe(hex, sizeof hex);
-	return err;
 }
 
 static bool
@@ -255,7 +279,9 @@ take_value(struct cw_order_reader *r, const struct column *c, struct value *v,
 	if (!check_kind(r, c, v) || !check_length(r, c, v) ||
 	    !keep_number(r, c, v, row))
 		return false;
-	return r->cfg.row == NULL || add_field(r, c, v, &row->payload_len) == 0;
+	if (r->cfg.row != NULL)
+		add_field(r, c, v);
+	return true;
 }
 
 /* A wrong number of values: say the delimiter if that is the cause. */
@@ -304,6 +330,7 @@ cw_order_row_take(struct cw_order_reader *r, const char *text, size_t len)
 		return;
 	}
 	r->iccid[0] = r->imsi[0] = '\0';
+	r->writer = cw_wr_init(r->payload, sizeof r->payload);
 	for (i = 0; i < cnt; i++)
 		good &= take_value(r, &r->column[i], &r->value[i], &row);
 
@@ -315,10 +342,9 @@ cw_order_row_take(struct cw_order_reader *r, const char *text, size_t len)
 	    c->conv == CONV_HEX_TO_ADM);
 
 	/* A record of which every optional value is empty has no field. */
-	if (row.payload_len == 0) {
-		r->payload[0] = r->payload[1] = 0;
-		row.payload_len = 2;
-	}
+	if (r->writer.len == 0)
+		cw_wr_u16(&r->writer, 0);
+	row.payload_len = r->writer.len;
 	if (good && r->err == 0 && r->cfg.row != NULL)
 		r->err = r->cfg.row(r->cfg.ctx, &row);
 	cw_wipe(r->payload, row.payload_len);

@@ -56,7 +56,7 @@ flush_rows(struct cw_intake *in)
 
 	if (in->row_cnt == 0)
 		return 0;
-	err = ops->begin(h);
+	err = ops->begin_lazy(h);	/* accept_order makes it all durable */
 	if (err < 0)
 		return err;
 	for (i = 0; i < in->row_cnt; i++) {

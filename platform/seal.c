@@ -331,8 +331,8 @@ cw_seal_fingerprint(struct cw_seal *s, enum cw_fp_kind kind,
 	/* Tail in the clear but for a mask: neighbours stay near each other. */
 	for (i = len - TAIL_DIGITS; i < len; i++)
 		tail = tail * 10 + (unsigned int)(digits[i] - '0');
-	memcpy(fp, mac, 12);
-	fp[12] = (uint8_t)(tail >> 8) ^ mac[12];
-	fp[13] = (uint8_t)tail ^ mac[13];
+	memcpy(fp, mac, CW_FP_LEN);
+	fp[6] = (uint8_t)((fp[6] & 0xc0) | ((tail >> 8) ^ (fp[6] & 0x3f)));
+	fp[7] ^= (uint8_t)tail;
 	return 0;
 }

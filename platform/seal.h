@@ -19,12 +19,13 @@
  * sealed = nonce[12] | ciphertext[len] | tag[16]
  *
  * A fingerprint stands for an ICCID or IMSI in unique indexes, so that the
- * number itself need not be one: 12 bytes of HMAC over kind and all digits but
- * the last four, then the last four digits (u16) masked by two further bytes of
- * the same HMAC.  Equal numbers and only they are equal (up to 96-bit
- * collisions); consecutive numbers stay neighbours, which keeps the index
- * local.  It tells who reads it only that two numbers agree in all but their
- * last four digits.
+ * number itself need not be one: 64 bits, the upper 50 from the HMAC over kind
+ * and all digits but the last four, the lower 14 those four digits, masked by
+ * further bits of the same HMAC.  Numbers that differ only in their last four
+ * digits can not collide; others do with a chance of n * n / 2^64 among n
+ * numbers, and then an order is refused, never accepted.  Consecutive numbers
+ * stay neighbours, which keeps the index local.  It tells who reads it only that
+ * two numbers agree in all but their last four digits.
  *
  * One thread per struct cw_seal.  Keys are wiped by cw_seal_free.
  */

@@ -35,6 +35,7 @@ fault_##name proto \
 }
 
 MEMBER(begin, (void *h), (f->in->h))
+MEMBER(begin_lazy, (void *h), (f->in->h))
 MEMBER(order_insert,
     (void *h, const struct cw_st_order *o, uint64_t *id),
     (f->in->h, o, id))
@@ -144,6 +145,7 @@ fault_close(void *h)
 
 static const struct cw_store_ops fault_ops = {
 	.begin = fault_begin,
+	.begin_lazy = fault_begin_lazy,
 	.commit = fault_commit,
 	.rollback = fault_rollback,
 	.order_insert = fault_order_insert,

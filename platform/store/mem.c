@@ -224,6 +224,7 @@ mem_close(void *h)
 
 static const struct cw_store_ops mem_ops = {
 	.begin = mem_begin,
+	.begin_lazy = mem_begin,
 	.commit = mem_commit,
 	.rollback = mem_rollback,
 	.order_insert = mem_order_insert,

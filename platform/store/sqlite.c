@@ -45,8 +45,7 @@ static const char schema_sql[] =
 	" sw INTEGER NOT NULL DEFAULT 0, iccid TEXT, payload BLOB) STRICT;"
 	"CREATE INDEX records_waiting ON records(addr, id) WHERE state = 0;"
 	"CREATE INDEX records_leased ON records(term, id) WHERE state = 1;"
-	"CREATE TABLE prints(fp BLOB PRIMARY KEY, id INTEGER NOT NULL)"
-	" STRICT, WITHOUT ROWID;"
+	"CREATE TABLE prints(fp INTEGER PRIMARY KEY, id INTEGER NOT NULL) STRICT;"
 	"CREATE TABLE results(id INTEGER PRIMARY KEY AUTOINCREMENT,"
 	" rec INTEGER NOT NULL, epoch INTEGER NOT NULL, term INTEGER NOT NULL,"
 	" incarnation INTEGER NOT NULL, seq INTEGER, verdict INTEGER NOT NULL,"
@@ -183,20 +182,48 @@ sq_bytes(sqlite3_stmt *st, int col, void *dst, size_t cap)
 	return len;
 }
 
+/* Whether commits sync the log.  All of the log is synced with the next commit
+ * that does, so nothing of it can be missing before that one. */
 static int
-sq_begin(void *h)
+set_lazy(struct sq *q, bool lazy)
 {
-	struct sq *q = h;
+	if (q->lazy == lazy)
+		return 0;
+	if (sqlite3_exec(q->db, lazy ? "PRAGMA synchronous=NORMAL" :
+	    "PRAGMA synchronous=FULL", NULL, NULL, NULL) != SQLITE_OK)
+		return sq_err(q);
+	q->lazy = lazy;
+	return 0;
+}
+
+static int
+begin_txn(struct sq *q, bool lazy)
+{
 	sqlite3_stmt *st;
 	int err;
 
 	if (q->in_txn)
 		return CW_ESTATE;
+	err = set_lazy(q, lazy);
+	if (err < 0)
+		return err;
 	st = sq_use(q, SQ_BEGIN);
 	err = st == NULL ? sq_err(q) : sq_run(q, st);
 	q->in_txn = err == 0;
 	q->add_cnt = 0;
 	return err;
+}
+
+static int
+sq_begin(void *h)
+{
+	return begin_txn(h, false);
+}
+
+static int
+sq_begin_lazy(void *h)
+{
+	return begin_txn(h, true);
 }
 
 static int
@@ -259,6 +286,7 @@ sq_close(void *h)
 
 static const struct cw_store_ops sqlite_ops = {
 	.begin = sq_begin,
+	.begin_lazy = sq_begin_lazy,
 	.commit = sq_commit,
 	.rollback = sq_rollback,
 	.order_insert = sq_order_insert,
@@ -347,7 +375,7 @@ prepare_db(struct sq *q, const char *path, char *err, size_t err_cap)
 	(void)sqlite3_extended_result_codes(q->db, 0);
 	(void)sqlite3_busy_timeout(q->db, 5000);
 	if (sqlite3_exec(q->db,
-	    "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
+	    "PRAGMA page_size=8192; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
 	    "PRAGMA secure_delete=ON; PRAGMA cache_size=-16384;"
 	    "PRAGMA temp_store=MEMORY; PRAGMA wal_autocheckpoint=4000;"
 	    "PRAGMA journal_size_limit=67108864;", NULL, NULL, NULL) != SQLITE_OK ||

@@ -157,6 +157,7 @@ struct sq {
 	sqlite3 *db;
 	sqlite3_stmt *stmt[SQ_CNT];
 	bool in_txn;
+	bool lazy;		/* commits do not sync the log now */
 	uint64_t add_order;	/* records added to this order in this */
 	uint32_t add_cnt;	/* transaction but not yet in its counts */
 };

@@ -35,7 +35,7 @@
 #define CW_ST_NAME_CAP 64
 #define CW_ST_TEXT_CAP 200
 #define CW_ST_ICCID_CAP 21
-#define CW_FP_LEN 14		/* fingerprint of a number, seal.h */
+#define CW_FP_LEN 8		/* fingerprint of a number, seal.h */
 #define CW_FP_MAX 2		/* per record: ICCID, IMSI */
 #define CW_ST_RECORD_MAX 0xFFFFFFFFu	/* records per order */
 
@@ -234,6 +234,10 @@ struct cw_st_move {
 struct cw_store_ops {
 	/* CW_ESTATE when one is open already (begin) or none is (the others). */
 	int (*begin)(void *h);
+	/* As begin, but what is committed may be lost again by a power cut until
+	 * the next transaction of begin commits (never torn, never reordered):
+	 * for an intake's batches, which nobody sees before that. */
+	int (*begin_lazy)(void *h);
 	int (*commit)(void *h);
 	int (*rollback)(void *h);
 
