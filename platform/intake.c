@@ -12,6 +12,7 @@
 #include "cw/sha256.h"
 
 #define BATCH_ROWS 8192
+#define ADD_ROWS 64
 #define BATCH_BYTES (4u * 1024u * 1024u)
 #define REMAKE_MAX 3
 #define BLANK_MAX 10
@@ -43,49 +44,69 @@ struct cw_intake {
 	uint8_t arena[BATCH_BYTES];
 };
 
+/* Rows [from, from + n) in the store's form. */
+static void
+fill_new(const struct cw_intake *in, size_t from, size_t n, struct cw_st_new *out)
+{
+	const struct row *r;
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		r = &in->row[from + i];
+		out[i] = (struct cw_st_new){ .record = r->record, .addr = r->addr,
+		    .iccid = r->iccid[0] != '\0' ? r->iccid : NULL,
+		    .fp_cnt = r->fp_cnt,
+		    .payload = r->len > 0 ? in->arena + r->off : NULL,
+		    .payload_len = r->len };
+		memcpy(out[i].fp, r->fp, sizeof out[i].fp);
+	}
+}
+
+static void
+tell_dup(struct cw_intake *in, const struct row *r, const struct cw_st_dup *dup)
+{
+	const char *column = r->kind[dup->fp_idx] == CW_FP_ICCID ? "iccid" : "imsi";
+
+	if (dup->order == in->order.id)
+		cw_order_fault(in->reader, r->line, CW_OF_DUPLICATE, column,
+		    "the same number stands in record %llu (line %u)",
+		    (unsigned long long)dup->record,
+		    cw_order_line_of(in->reader, dup->record));
+	else
+		cw_order_fault(in->reader, r->line, CW_OF_DUPLICATE_ORDER, column,
+		    "the same number belongs to order %llu, record %llu: "
+		    "cancel or close that order first",
+		    (unsigned long long)dup->order,
+		    (unsigned long long)dup->record);
+}
+
 /* Writes the rows that wait, in one transaction. */
 static int
 flush_rows(struct cw_intake *in)
 {
 	const struct cw_store_ops *ops = in->store->ops;
 	void *h = in->store->h;
+	struct cw_st_new rec[ADD_ROWS];
 	struct cw_st_dup dup;
-	struct cw_st_new rec;
-	size_t i;
-	int err;
+	size_t i = 0, n;
+	int err, done;
 
 	if (in->row_cnt == 0)
 		return 0;
 	err = ops->begin_lazy(h);	/* accept_order makes it all durable */
 	if (err < 0)
 		return err;
-	for (i = 0; i < in->row_cnt; i++) {
-		const struct row *r = &in->row[i];
-
-		rec = (struct cw_st_new){ .record = r->record, .addr = r->addr,
-		    .iccid = r->iccid[0] != '\0' ? r->iccid : NULL,
-		    .fp_cnt = r->fp_cnt,
-		    .payload = r->len > 0 ? in->arena + r->off : NULL,
-		    .payload_len = r->len };
-		memcpy(rec.fp, r->fp, sizeof rec.fp);
-		err = ops->record_add(h, in->order.id, &rec, &dup);
-		if (err == CW_EEXIST && dup.order == in->order.id) {
-			cw_order_fault(in->reader, r->line, CW_OF_DUPLICATE,
-			    r->kind[dup.fp_idx] == CW_FP_ICCID ? "iccid" : "imsi",
-			    "the same number stands in record %llu (line %u)",
-			    (unsigned long long)dup.record,
-			    cw_order_line_of(in->reader, dup.record));
-		} else if (err == CW_EEXIST) {
-			cw_order_fault(in->reader, r->line, CW_OF_DUPLICATE_ORDER,
-			    r->kind[dup.fp_idx] == CW_FP_ICCID ? "iccid" : "imsi",
-			    "the same number belongs to order %llu, record %llu: "
-			    "cancel or close that order first",
-			    (unsigned long long)dup.order,
-			    (unsigned long long)dup.record);
-		} else if (err < 0) {
+	while (i < in->row_cnt) {
+		n = in->row_cnt - i < ADD_ROWS ? in->row_cnt - i : ADD_ROWS;
+		fill_new(in, i, n, rec);
+		done = ops->record_add_many(h, in->order.id, rec, n, &dup);
+		if (done < 0) {
 			(void)ops->rollback(h);
-			return err;
+			return done;
 		}
+		i += (size_t)done;
+		if ((size_t)done < n)
+			tell_dup(in, &in->row[i++], &dup);
 	}
 	in->row_cnt = in->arena_len = 0;
 	return ops->commit(h);

@@ -57,6 +57,9 @@ MEMBER(blob_get,
 MEMBER(record_add,
     (void *h, uint64_t order, const struct cw_st_new *r, struct cw_st_dup *dup),
     (f->in->h, order, r, dup))
+MEMBER(record_add_many,
+    (void *h, uint64_t order, const struct cw_st_new *r, size_t cnt, struct cw_st_dup *dup),
+    (f->in->h, order, r, cnt, dup))
 MEMBER(record_get,
     (void *h, uint64_t order, uint64_t record, struct cw_st_record *r),
     (f->in->h, order, record, r))
@@ -157,6 +160,7 @@ static const struct cw_store_ops fault_ops = {
 	.blob_put = fault_blob_put,
 	.blob_get = fault_blob_get,
 	.record_add = fault_record_add,
+	.record_add_many = fault_record_add_many,
 	.record_get = fault_record_get,
 	.record_set = fault_record_set,
 	.record_move = fault_record_move,

@@ -236,6 +236,7 @@ static const struct cw_store_ops mem_ops = {
 	.blob_put = mem_blob_put,
 	.blob_get = mem_blob_get,
 	.record_add = mem_record_add,
+	.record_add_many = mem_record_add_many,
 	.record_get = mem_record_get,
 	.record_set = mem_record_set,
 	.record_move = mem_record_move,

@@ -103,6 +103,8 @@ int mem_order_purge(void *h, uint64_t id, uint32_t max);
 int mem_blob_put(void *h, uint64_t order, uint8_t blob, const uint8_t *buf, size_t len);
 int mem_blob_get(void *h, uint64_t order, uint8_t blob, size_t off, uint8_t *buf, size_t cap);
 int mem_record_add(void *h, uint64_t order, const struct cw_st_new *r, struct cw_st_dup *dup);
+int mem_record_add_many(void *h, uint64_t order, const struct cw_st_new *r, size_t cnt,
+    struct cw_st_dup *dup);
 int mem_record_get(void *h, uint64_t order, uint64_t record, struct cw_st_record *r);
 int mem_record_set(void *h, uint8_t was, const struct cw_st_record *r);
 int mem_record_move(void *h, struct cw_st_move *m);

@@ -219,6 +219,23 @@ mem_record_add(void *h, uint64_t order, const struct cw_st_new *r,
 }
 
 int
+mem_record_add_many(void *h, uint64_t order, const struct cw_st_new *r,
+    size_t cnt, struct cw_st_dup *dup)
+{
+	size_t i;
+	int err;
+
+	for (i = 0; i < cnt; i++) {
+		err = mem_record_add(h, order, &r[i], dup);
+		if (err == CW_EEXIST)
+			break;
+		if (err < 0)
+			return err;
+	}
+	return (int)i;
+}
+
+int
 mem_record_get(void *h, uint64_t order, uint64_t record, struct cw_st_record *r)
 {
 	struct mem *m = h;

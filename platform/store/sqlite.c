@@ -298,6 +298,7 @@ static const struct cw_store_ops sqlite_ops = {
 	.blob_put = sq_blob_put,
 	.blob_get = sq_blob_get,
 	.record_add = sq_record_add,
+	.record_add_many = sq_record_add_many,
 	.record_get = sq_record_get,
 	.record_set = sq_record_set,
 	.record_move = sq_record_move,

@@ -13,6 +13,9 @@
  *
  * A record's row id is order << 32 | record.
  */
+#define SQ_GROUP 16	/* records written by one statement */
+#define SQ_PAIRS_8 "(?,?),(?,?),(?,?),(?,?),(?,?),(?,?),(?,?),(?,?)"
+#define SQ_ROWS_4 "(?,0,?,?,?),(?,0,?,?,?),(?,0,?,?,?),(?,0,?,?,?)"
 #define SQ_ORDER_COLUMNS \
 	"ext, digest, state, reason, profile, line, terminal_ip, production, " \
 	"has_cos, has_data, cos_digest, cos_addr, cos_len, cos_pkg_len, " \
@@ -62,6 +65,11 @@
 	    "WHERE order_id = ?1 AND kind = ?2") \
 	X(RECORD_ADD, "INSERT INTO records(id, state, addr, iccid, payload) " \
 	    "VALUES(?1, 0, ?2, ?3, ?4)") \
+	X(RECORD_ADD_16, "INSERT INTO records(id, state, addr, iccid, payload) " \
+	    "VALUES " SQ_ROWS_4 "," SQ_ROWS_4 "," SQ_ROWS_4 "," SQ_ROWS_4) \
+	X(PRINT_ADD_32, "INSERT INTO prints(fp, id) VALUES " SQ_PAIRS_8 "," \
+	    SQ_PAIRS_8 "," SQ_PAIRS_8 "," SQ_PAIRS_8 " ON CONFLICT DO NOTHING") \
+	X(PRINT_DELETE_OWN, "DELETE FROM prints WHERE fp = ?1 AND id = ?2") \
 	X(PRINT_ADD, "INSERT INTO prints(fp, id) VALUES(?1, ?2) " \
 	    "ON CONFLICT DO NOTHING") \
 	X(PRINT_TAKE, "UPDATE prints SET id = ?2 WHERE fp = ?1") \
@@ -191,6 +199,8 @@ int sq_order_purge(void *h, uint64_t id, uint32_t max);
 int sq_blob_put(void *h, uint64_t order, uint8_t blob, const uint8_t *buf, size_t len);
 int sq_blob_get(void *h, uint64_t order, uint8_t blob, size_t off, uint8_t *buf, size_t cap);
 int sq_record_add(void *h, uint64_t order, const struct cw_st_new *r, struct cw_st_dup *dup);
+int sq_record_add_many(void *h, uint64_t order, const struct cw_st_new *r, size_t cnt,
+    struct cw_st_dup *dup);
 int sq_record_get(void *h, uint64_t order, uint64_t record, struct cw_st_record *r);
 int sq_record_set(void *h, uint8_t was, const struct cw_st_record *r);
 int sq_record_move(void *h, struct cw_st_move *m);

@@ -105,6 +105,33 @@ print_claim(struct sq *q, const uint8_t *fp, sqlite3_int64 id, sqlite3_int64 *ow
 	return err > 0 ? CW_EEXIST : print_run(q, SQ_PRINT_TAKE, fp, id);
 }
 
+/* n records were added to an order: told to its counts later. */
+static int
+count_added(struct sq *q, uint64_t order, uint32_t n)
+{
+	int err = 0;
+
+	if (q->add_order != order) {
+		err = sq_settle(q);
+		q->add_order = order;
+	}
+	q->add_cnt += n;
+	return err;
+}
+
+/* Binds a record to the four parameters from `first` on. */
+static void
+bind_new(sqlite3_stmt *st, int first, uint64_t order, const struct cw_st_new *r)
+{
+	(void)sqlite3_bind_int64(st, first, SQ_ID(order, r->record));
+	(void)sqlite3_bind_int64(st, first + 1, r->addr);
+	if (r->iccid != NULL)
+		(void)sqlite3_bind_text(st, first + 2, r->iccid, -1, SQLITE_STATIC);
+	if (r->payload != NULL)
+		(void)sqlite3_bind_blob64(st, first + 3, r->payload,
+		    r->payload_len, SQLITE_STATIC);
+}
+
 int
 sq_record_add(void *h, uint64_t order, const struct cw_st_new *r,
     struct cw_st_dup *dup)
@@ -133,22 +160,106 @@ sq_record_add(void *h, uint64_t order, const struct cw_st_new *r,
 	st = sq_use(q, SQ_RECORD_ADD);
 	if (st == NULL)
 		return sq_err(q);
-	(void)sqlite3_bind_int64(st, 1, id);
-	(void)sqlite3_bind_int64(st, 2, r->addr);
-	if (r->iccid != NULL)
-		(void)sqlite3_bind_text(st, 3, r->iccid, -1, SQLITE_STATIC);
-	if (r->payload != NULL)
-		(void)sqlite3_bind_blob64(st, 4, r->payload, r->payload_len,
-		    SQLITE_STATIC);
+	bind_new(st, 1, order, r);
 	err = sq_run(q, st);
 	if (err < 0)
 		return err == CW_EEXIST ? CW_EINVAL : err;
-	if (q->add_order != order) {
-		err = sq_settle(q);
-		q->add_order = order;
+	return count_added(q, order, 1);
+}
+
+struct print {
+	sqlite3_int64 key, id;
+};
+
+/*
+ * Fingerprints of SQ_GROUP records, two each, by one statement, in order of
+ * their keys: neighbours then follow one another under one cursor.  1 = all are
+ * theirs now; 0 = somebody has one of them already, and none was claimed.
+ */
+static int
+claim_group(struct sq *q, uint64_t order, const struct cw_st_new *r)
+{
+	struct print p[2 * SQ_GROUP], one;
+	sqlite3_stmt *st = sq_use(q, SQ_PRINT_ADD_32);
+	int i, k, err;
+
+	if (st == NULL)
+		return sq_err(q);
+	for (i = 0; i < 2 * SQ_GROUP; i++) {
+		one.key = print_key(r[i / 2].fp[i % 2]);
+		one.id = SQ_ID(order, r[i / 2].record);
+		for (k = i; k > 0 && p[k - 1].key > one.key; k--)
+			p[k] = p[k - 1];
+		p[k] = one;
 	}
-	q->add_cnt++;
+	for (i = 0; i < 2 * SQ_GROUP; i++) {
+		(void)sqlite3_bind_int64(st, 2 * i + 1, p[i].key);
+		(void)sqlite3_bind_int64(st, 2 * i + 2, p[i].id);
+	}
+	err = sq_run(q, st);
+	if (err < 0 || sqlite3_changes(q->db) == 2 * SQ_GROUP)
+		return err < 0 ? err : 1;
+
+	st = sq_use(q, SQ_PRINT_DELETE_OWN);
+	if (st == NULL)
+		return sq_err(q);
+	for (i = 0; i < 2 * SQ_GROUP && err == 0; i++) {
+		sq_ints(st, 2, (const sqlite3_int64[]){ p[i].key, p[i].id });
+		err = sq_run(q, st);
+	}
 	return err;
+}
+
+/* SQ_GROUP records at once: 1 = added; 0 = one by one, please. */
+static int
+add_group(struct sq *q, uint64_t order, const struct cw_st_new *r)
+{
+	sqlite3_stmt *st;
+	int i, err;
+
+	for (i = 0; i < SQ_GROUP; i++)
+		if (r[i].fp_cnt != 2)
+			return 0;
+	err = claim_group(q, order, r);
+	if (err <= 0)
+		return err;
+	st = sq_use(q, SQ_RECORD_ADD_16);
+	if (st == NULL)
+		return sq_err(q);
+	for (i = 0; i < SQ_GROUP; i++)
+		bind_new(st, 4 * i + 1, order, &r[i]);
+	err = sq_run(q, st);
+	if (err == 0)
+		err = count_added(q, order, SQ_GROUP);
+	return err < 0 ? err == CW_EEXIST ? CW_EINVAL : err : 1;
+}
+
+int
+sq_record_add_many(void *h, uint64_t order, const struct cw_st_new *r,
+    size_t cnt, struct cw_st_dup *dup)
+{
+	struct sq *q = h;
+	size_t i = 0, end;
+	int n;
+
+	if (!q->in_txn)
+		return CW_ESTATE;
+	while (i < cnt) {
+		n = cnt - i < SQ_GROUP ? 0 : add_group(q, order, r + i);
+		if (n < 0)
+			return n;
+		end = cnt - i < SQ_GROUP ? cnt : i + SQ_GROUP;
+		if (n == 1)
+			i = end;
+		for (; i < end; i++) {
+			n = sq_record_add(q, order, &r[i], dup);
+			if (n == CW_EEXIST)
+				return (int)i;
+			if (n < 0)
+				return n;
+		}
+	}
+	return (int)i;
 }
 
 static void

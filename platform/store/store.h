@@ -269,6 +269,10 @@ struct cw_store_ops {
 	 */
 	int (*record_add)(void *h, uint64_t order, const struct cw_st_new *r,
 	    struct cw_st_dup *dup);
+	/* Adds cnt records of one order as far as record_add would; how many.
+	 * Fewer than cnt: r[count] was not added, *dup tells why. */
+	int (*record_add_many)(void *h, uint64_t order, const struct cw_st_new *r,
+	    size_t cnt, struct cw_st_dup *dup);
 	int (*record_get)(void *h, uint64_t order, uint64_t record,
 	    struct cw_st_record *r);
 	/* Compare and set: writes state, epoch, term, tries, blanks, outcome,

@@ -363,6 +363,55 @@ owns_fingerprints(void **state)
 	assert_counts(f, b);
 }
 
+/* A crowd is added as one by one: up to the first that is owned elsewhere. */
+static void
+adds_crowds(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t a = make_order(f, CW_ORD_READY, 2, 100), b;
+	struct cw_st_order o = { .state = CW_ORD_INTAKE };
+	struct cw_st_new n[70];
+	struct cw_st_record r;
+	struct cw_st_dup dup;
+	unsigned int i, bad;
+
+	for (bad = 0; bad < 70; bad++) {
+		memset(n, 0, sizeof n);
+		for (i = 0; i < 70; i++) {
+			n[i].record = i + 1;
+			n[i].fp_cnt = i == 65 ? 1 : 2;
+			make_fp(n[i].fp[0], 1000 + 2 * i);
+			make_fp(n[i].fp[1], 1001 + 2 * i);
+		}
+		/* its second one is owned by order a, or in this crowd */
+		if (bad != 65)
+			make_fp(n[bad].fp[1], bad % 2 == 0 || bad == 0 ? 103 :
+			    1000 + 2 * (bad - 1));
+		begin(f);
+		assert_int_equal(f->o->order_insert(f->h, &o, &b), 0);
+		assert_int_equal(f->o->record_add_many(f->h, b, n, 70, &dup),
+		    bad == 65 ? 70 : bad);
+		if (bad != 65) {
+			assert_int_equal(dup.fp_idx, 1);
+			assert_int_equal(dup.order, bad % 2 == 0 ? a : b);
+			assert_int_equal(dup.record, bad % 2 == 0 ? 1 : bad);
+			assert_int_equal(f->o->record_find_fp(f->h, n[bad].fp[0], &r),
+			    CW_ENOENT);
+			assert_int_equal(f->o->record_add_many(f->h, b, n + bad + 1,
+			    69 - bad, &dup), 69 - bad);
+		}
+		commit(f);
+		assert_counts(f, b);
+		for (i = 0; i < 70; i++)
+			assert_int_equal(f->o->record_get(f->h, b, i + 1, &r),
+			    i == bad && bad != 65 ? CW_ENOENT : 0);
+		begin(f);
+		assert_int_equal(f->o->order_purge(f->h, b, 100), 0);
+		commit(f);
+	}
+	assert_int_equal(f->o->record_add_many(f->h, a, n, 1, &dup), CW_ESTATE);
+}
+
 static void
 purges_in_steps(void **state)
 {
@@ -788,6 +837,7 @@ main(void)
 		BOTH(lists_orders_by_page),
 		BOTH(rolls_back_and_crashes_clean),
 		BOTH(owns_fingerprints),
+		BOTH(adds_crowds),
 		BOTH(purges_in_steps),
 		BOTH(compares_and_sets),
 		BOTH(lists_records),
