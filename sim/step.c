@@ -274,7 +274,8 @@ one(struct cw_step *s)
 	hash_u64(s, e.t);
 	hash_u64(s, (uint64_t)e.gen << 32 | e.a);
 	hash_u64(s, e.len);
-	e.fn(s, &e);
+	if (e.fn != NULL)
+		e.fn(s, &e);
 	drop(&e);
 }
 

@@ -326,6 +326,13 @@ step_disk_full(struct step_disk *d, bool full)
 }
 
 void
+step_disk_heal(struct step_disk *d)
+{
+	d->full = d->error = false;
+	d->crash_in = 0;
+}
+
+void
 step_disk_error(struct step_disk *d)
 {
 	d->error = true;

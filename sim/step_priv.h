@@ -271,6 +271,7 @@ void step_disk_free(struct step_disk *d);
 /* The process is gone; power: what was not synced is lost in part. */
 void step_disk_crash(struct step_disk *d, bool power);
 void step_disk_full(struct step_disk *d, bool full);
+void step_disk_heal(struct step_disk *d);	/* no more trouble */
 void step_disk_error(struct step_disk *d);	/* the next write or sync fails */
 void step_disk_crash_in(struct step_disk *d, uint32_t ops);	/* 0: never */
 bool step_disk_crashed(const struct step_disk *d);

@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cw/err.h"
+#include "sim/step_priv.h"
+
+/*
+ * Faults that come by time: each kind waits for its next occasion, strikes a
+ * part drawn by chance, and waits again.  And the people: one walks by every
+ * few seconds.
+ */
+#define PERSON_US (5 * STEP_SEC)
+
+static unsigned int
+a_line(struct cw_step *s)
+{
+	return (unsigned int)step_below(s, s->plan.lines);
+}
+
+static unsigned int
+a_reader(struct cw_step *s)
+{
+	return (unsigned int)step_below(s, s->plan.readers);
+}
+
+static bool
+torn(struct cw_step *s)
+{
+	return s->plan.power && step_chance(s, s->plan.ppm[CW_SF_DISK_TORN]);
+}
+
+static void
+term_kill(struct cw_step *s)
+{
+	unsigned int i = a_line(s);
+
+	if (!step_term_up(s, i))
+		return;
+	step_count(s, CW_SF_TERM_KILL);
+	step_term_kill(s, i, torn(s));
+}
+
+static void
+reader_kill(struct cw_step *s)
+{
+	unsigned int i = a_line(s);
+
+	step_reader_kill(s, i, a_reader(s));
+}
+
+static void
+dev_kill(struct cw_step *s)
+{
+	step_dev_kill(s, a_line(s));
+}
+
+static void
+plink_cut(struct cw_step *s)
+{
+	step_count(s, CW_SF_PLINK_CUT);
+	step_plink_cut(s, a_line(s));
+}
+
+static void
+plink_part(struct cw_step *s)
+{
+	unsigned int i = a_line(s);
+	uint64_t us = step_between(s, 100 * STEP_MS, 20 * STEP_SEC);
+
+	step_count(s, CW_SF_PLINK_PART);
+	step_say(s, "net", "line %u: platform link partitioned for %u ms", i + 1,
+	    (unsigned int)(us / STEP_MS));
+	s->line[i].plink.part_us = s->now + us;
+}
+
+static void
+rlink_cut(struct cw_step *s)
+{
+	unsigned int i = a_line(s), r = a_reader(s);
+	struct step_conn *c = s->line[i].conn[r];
+
+	if (c == NULL || !c->rd)
+		return;
+	step_count(s, CW_SF_RLINK_CUT);
+	step_rlink_cut(s, c);
+}
+
+static void
+rlink_part(struct cw_step *s)
+{
+	unsigned int i = a_line(s), r = a_reader(s);
+	uint64_t us = step_between(s, 50 * STEP_MS, 25 * STEP_SEC);
+
+	step_count(s, CW_SF_RLINK_PART);
+	step_say(s, "net", "line %u reader %u: partitioned for %u ms", i + 1,
+	    r + 1, (unsigned int)(us / STEP_MS));
+	s->line[i].part_us[r] = s->now + us;
+}
+
+static void
+modbus_cut(struct cw_step *s)
+{
+	step_count(s, CW_SF_MODBUS_CUT);
+	step_dev_cut(s, a_line(s), step_between(s, 50 * STEP_MS, 8 * STEP_SEC));
+}
+
+static void
+disk_room(struct cw_step *s, struct step_ev *e)
+{
+	step_disk_full(step_term_disk(s, e->a), false);
+}
+
+static void
+disk_full(struct cw_step *s)
+{
+	unsigned int i = a_line(s);
+
+	step_count(s, CW_SF_DISK_FULL);
+	step_say(s, "disk", "line %u: full", i + 1);
+	step_disk_full(step_term_disk(s, i), true);
+	step_at_buf(s, step_between(s, STEP_SEC, 10 * STEP_SEC), disk_room, NULL,
+	    &(struct step_ev){ .a = i });
+}
+
+static void
+disk_eio(struct cw_step *s)
+{
+	unsigned int i = a_line(s);
+
+	step_count(s, CW_SF_DISK_EIO);
+	step_say(s, "disk", "line %u: the next write or sync fails", i + 1);
+	step_disk_error(step_term_disk(s, i));
+}
+
+static void
+store_eio(struct cw_step *s)
+{
+	step_count(s, CW_SF_STORE_EIO);
+	step_plat_store_fault(s, (uint32_t)step_between(s, 1, 40));
+}
+
+static void
+resume(struct cw_step *s, struct step_ev *e)
+{
+	/* The platform may be away, or its store may fail: again then. */
+	if (step_plat_waits(s, e->a) &&
+	    step_plat_op(s, STEP_OP_RESUME, e->a) < 0)
+		step_at_buf(s, STEP_SEC, resume, NULL, e);
+}
+
+static void
+pause_order(struct cw_step *s)
+{
+	unsigned int o = (unsigned int)step_below(s, s->plan.order_cnt);
+
+	if (step_fault(s, CW_SF_CANCEL)) {
+		step_plat_op(s, STEP_OP_CANCEL, o);
+		return;
+	}
+	if (step_plat_op(s, STEP_OP_PAUSE, o) < 0)
+		return;
+	step_count(s, CW_SF_PAUSE);
+	step_at_buf(s, step_between(s, STEP_MS, 15 * STEP_SEC), resume, NULL,
+	    &(struct step_ev){ .a = o });
+}
+
+static void
+remake(struct cw_step *s)
+{
+	if (step_plat_op(s, STEP_OP_REMAKE,
+	    (unsigned int)step_below(s, s->plan.order_cnt)) > 0)
+		step_count(s, CW_SF_REMAKE);
+}
+
+static void
+rewrite(struct cw_step *s)
+{
+	step_term_rewrite(s, a_line(s));
+}
+
+static void
+intrude(struct cw_step *s)
+{
+	unsigned int i = a_line(s);
+
+	step_rlink_intrude(s, i, a_reader(s));
+}
+
+static void (*const strikes[CW_SF_CNT])(struct cw_step *s) = {
+	[CW_SF_TERM_KILL] = term_kill,
+	[CW_SF_PLAT_KILL] = step_plat_kill,
+	[CW_SF_READER_KILL] = reader_kill,
+	[CW_SF_DEV_KILL] = dev_kill,
+	[CW_SF_PLINK_CUT] = plink_cut,
+	[CW_SF_PLINK_PART] = plink_part,
+	[CW_SF_RLINK_CUT] = rlink_cut,
+	[CW_SF_RLINK_PART] = rlink_part,
+	[CW_SF_MODBUS_CUT] = modbus_cut,
+	[CW_SF_DISK_FULL] = disk_full,
+	[CW_SF_DISK_EIO] = disk_eio,
+	[CW_SF_STORE_EIO] = store_eio,
+	[CW_SF_PAUSE] = pause_order,
+	[CW_SF_REMAKE] = remake,
+	[CW_SF_REWRITE] = rewrite,
+	[CW_SF_INTRUDER] = intrude,
+};
+
+static void strike(struct cw_step *s, struct step_ev *e);
+
+static void
+next_strike(struct cw_step *s, unsigned int kind)
+{
+	uint64_t mean = s->plan.every_us[kind];
+
+	step_at_buf(s, step_between(s, mean / 20, 2 * mean), strike, NULL,
+	    &(struct step_ev){ .a = kind });
+}
+
+static void
+strike(struct cw_step *s, struct step_ev *e)
+{
+	if (s->quiet)
+		return;
+	strikes[e->a](s);
+	next_strike(s, e->a);
+}
+
+/* Also looks after what the mutants need: nothing. */
+static void
+person(struct cw_step *s, struct step_ev *e)
+{
+	(void)e;
+	for (unsigned int i = 0; i < s->plan.lines; i++) {
+		step_term_person(s, i);
+		step_dev_person(s, i);
+	}
+	step_at(s, step_between(s, PERSON_US / 2, 2 * PERSON_US), person, NULL, 0);
+}
+
+void
+step_fault_start(struct cw_step *s)
+{
+	for (unsigned int k = 0; k < CW_SF_CNT; k++)
+		if (s->plan.every_us[k] > 0 && strikes[k] != NULL)
+			next_strike(s, k);
+	step_at(s, PERSON_US, person, NULL, 0);
+}
+
+void
+step_fault_stop(struct cw_step *s)
+{
+	step_plat_store_fault(s, 0);
+	for (unsigned int i = 0; i < s->plan.lines; i++) {
+		s->line[i].plink.part_us = 0;
+		for (unsigned int r = 0; r < s->plan.readers; r++)
+			s->line[i].part_us[r] = 0;
+		step_disk_heal(step_term_disk(s, i));
+		step_dev_cut(s, i, 0);
+	}
+	for (unsigned int o = 0; o < s->plan.order_cnt; o++)
+		resume(s, &(struct step_ev){ .a = o });
+}
+
+/* e->a: line, gen: unused. */
+static void
+kill_at(struct cw_step *s, struct step_ev *e)
+{
+	if (!step_term_up(s, e->a) || s->quiet)
+		return;
+	step_count(s, CW_SF_TERM_KILL_AT);
+	step_term_kill(s, e->a, torn(s));
+}
+
+void
+step_kill_point(struct cw_step *s, unsigned int line)
+{
+	if (step_chance(s, s->plan.ppm[CW_SF_TERM_KILL_AT]))
+		step_at_buf(s, step_below(s, 2 * s->plan.sync_us), kill_at, NULL,
+		    &(struct step_ev){ .a = line });
+}
