@@ -199,6 +199,7 @@ struct cw_ln_station {
 	uint64_t run_us;
 
 	uint8_t end_bin;	/* BINNED: where the card went */
+	uint64_t binned_lsn;	/* of the last card's BINNED, 0 = long durable */
 	uint16_t fails;		/* rejects in a row */
 	uint32_t good, reject, doubt;
 	uint16_t last_outcome;

@@ -6,6 +6,7 @@
  *	SEAT --RUN sent--> RUN --all programs ended--> VERDICT
  *	VERDICT --RESULT durable, BIN--> BIN --device confirms--> BINNED
  *	BINNED --BINNED appended--> IDLE
+ *	(the next card is fed when BINNED is durable)
  *
  *	INTENT -> VERDICT	cancelled, or the reader went: NONE, no card drawn
  *	FEED, SEAT -> VERDICT	card lost, jammed, or the reader gone: REJECT
@@ -17,6 +18,7 @@
  * Guarantees (cw_ln_station_check):
  *	IDLE		cur is free
  *	FEED..RUN	cur's INTENT is durable
+ *	FEED		BINNED of the card before it is durable
  *	SEAT..BIN	cur has a card number (but NONE)
  *	BIN, GOOD	cur's RESULT GOOD is durable: rule (b)
  *	next		used only while cur is
@@ -316,8 +318,11 @@ step_intent(struct cw_line *l, struct cw_ln_station *st)
 {
 	struct cw_ln_card *c = &st->cur;
 
-	/* The device must have said that nothing was drawn for it. */
-	if (c->intent_lsn > l->durable_lsn || !cw_ln_station_settled(l, st))
+	/* The device must have said that nothing was drawn for it, and where
+	 * the card before it went must be on the disk: the device remembers one
+	 * card, so after a crash nobody could tell any more. */
+	if (c->intent_lsn > l->durable_lsn || st->binned_lsn > l->durable_lsn ||
+	    !cw_ln_station_settled(l, st))
 		return false;
 	if (look_for_card(l, st))
 		return true;
@@ -555,6 +560,11 @@ step_binned(struct cw_line *l, struct cw_ln_station *st)
 	if (lsn < 0)
 		return false;
 	note_end(l, st);
+	if (c->end.verdict != CW_CARD_NONE) {
+		st->binned_lsn = (uint64_t)lsn;
+		cw_ln_wait(l, &(struct cw_ln_wait){ .lsn = (uint64_t)lsn,
+		    .kind = CW_LN_WAIT_STATION, .station = st->idx });
+	}
 
 	/* Out of memory: the number is used, so a restart must send it. */
 	if (told && cw_ln_out_add(l, l->next_seq, (uint64_t)lsn, &c->end) < 0)
@@ -673,6 +683,8 @@ cw_ln_station_check(const struct cw_line *l, const struct cw_ln_station *st)
 	CW_ASSERT(!st->next.used || c->used || st->state == CW_LN_IDLE);
 	if (st->state >= CW_LN_FEED && st->state <= CW_LN_RUN)
 		CW_ASSERT(c->intent_lsn <= l->durable_lsn && c->order != NULL);
+	if (st->state == CW_LN_FEED)
+		CW_ASSERT(st->binned_lsn <= l->durable_lsn);
 	if (st->state == CW_LN_SEAT || st->state == CW_LN_RUN ||
 	    st->state == CW_LN_BIN)
 		CW_ASSERT(c->end.card_no != 0);
