@@ -117,6 +117,20 @@ cw_ln_lease_refuse(struct cw_line *l, struct cw_ln_lease *le, int err,
 	cw_ln_lease_drop(l, le);
 }
 
+/* REVOKED for an epoch that was fenced before, once that is surely durable:
+ * at once when nothing waits for the disk, for then nothing would call back. */
+static void
+fenced_again(struct cw_line *l, uint64_t order, uint64_t record, uint32_t epoch)
+{
+	if (l->last_lsn <= l->durable_lsn) {
+		cw_ln_revoked(l, order, record, epoch);
+		return;
+	}
+	cw_ln_wait(l, &(struct cw_ln_wait){ .lsn = l->last_lsn,
+	    .kind = CW_LN_WAIT_REVOKED, .order = order, .record = record,
+	    .epoch = epoch });
+}
+
 /* Fences (record, epoch) and answers when that is durable. */
 static void
 fence(struct cw_line *l, struct cw_ln_order *o, uint64_t record, uint32_t epoch)
@@ -172,9 +186,7 @@ cw_ln_revoke_msg(struct cw_line *l, const struct cw_pl_revoke *m)
 		if (r->have == NULL || r->have->epoch <= m->epoch)
 			fence(l, o, m->record, m->epoch);
 	} else if (m->epoch == r->epoch && r->fate == CW_LN_FENCED) {
-		cw_ln_wait(l, &(struct cw_ln_wait){ .lsn = l->last_lsn,
-		    .kind = CW_LN_WAIT_REVOKED, .order = m->order,
-		    .record = m->record, .epoch = m->epoch });
+		fenced_again(l, m->order, m->record, m->epoch);
 	}
 	/* Begun: its RESULT is the answer, and is repeated by itself. */
 }
@@ -212,6 +224,12 @@ cw_ln_lease_msg(struct cw_line *l, const struct cw_pl_lease *m)
 	if (m->epoch <= r->epoch ||
 	    (r->have != NULL && m->epoch < r->have->epoch)) {
 		l->counts.stale_leases++;
+
+		/* The platform has forgotten that it took the lease back (it
+		 * was restarted, REVOKED was lost): told so, or it would offer
+		 * this epoch for ever. */
+		if (m->epoch == r->epoch && r->fate == CW_LN_FENCED)
+			fenced_again(l, m->order, m->record, m->epoch);
 		return;
 	}
 	if (r->have != NULL && m->epoch == r->have->epoch)
@@ -283,6 +301,7 @@ struct cw_ln_image *
 cw_ln_lease_image(struct cw_line *l, struct cw_ln_reader *r)
 {
 	struct cw_ln_image *ahead = NULL;
+	bool holds = false;
 	struct cw_ln_list *n;
 
 	if (cw_ln_lease_pick(l, r) != NULL)
@@ -302,13 +321,13 @@ cw_ln_lease_image(struct cw_line *l, struct cw_ln_reader *r)
 			return o->image;
 
 		/* Nothing to do yet: the image of an order that runs is sent
-		 * ahead, unless the reader holds that of another. */
-		if (cw_ln_reader_holds(r, o->image))
-			return NULL;
+		 * ahead, unless the reader holds that of another.  But leases
+		 * in hand of a later order come before what may come. */
+		holds = holds || cw_ln_reader_holds(r, o->image);
 		if (ahead == NULL)
 			ahead = o->image;
 	}
-	return ahead;
+	return holds ? NULL : ahead;
 }
 
 uint32_t

@@ -81,6 +81,32 @@ test_disk_first(void **state)
 	end();
 }
 
+/* The device remembers one card: where it went must be durable before the next
+ * one is fed, or a crash leaves a card in the good bin that nobody knows of. */
+static void
+test_binned_first(void **state)
+{
+	(void)state;
+	begin(1, 3);
+	for (int i = 0; i < 600 && w.cmd[0].cmd != CW_DEVCMD_GOOD; i++)
+		world_round(&w);
+	assert_int_equal(w.cmd[0].cmd, CW_DEVCMD_GOOD);
+	w.hold_commits = true;
+	for (int i = 0; i < 300; i++)
+		world_round(&w);
+	assert_int_equal(w.dev.good, 1);
+	assert_int_equal(w.dev.fed, 1);
+
+	/* BINNED is lost, the device still knows. */
+	world_kill(&w, 0);
+	w.hold_commits = false;
+	world_start(&w);
+	assert_true(world_run(&w, 3000));
+	assert_int_equal(w.count_good, 3);
+	assert_int_equal(w.count_doubt, 0);
+	end();
+}
+
 static void
 test_cos_only_and_data_only(void **state)
 {
@@ -427,11 +453,17 @@ test_revoke(void **state)
 	world_start(&w);
 	for (int i = 0; i < 10; i++)
 		world_round(&w);
+	w.revoked = 0;
 	for (uint64_t r = 1; r <= 6; r++)
 		world_lease(&w, r, 1);
 	cw_line_count(w.line, &c);
 	assert_int_equal(c.have, 0);
 	assert_true(c.stale_leases > 0);
+
+	/* It is answered, though: the platform may have forgotten. */
+	for (int i = 0; i < 4; i++)
+		world_round(&w);
+	assert_true(w.revoked >= 4);
 
 	/* Unknown record: fenced as well, and never begun. */
 	w.revoked = 0;
@@ -441,9 +473,23 @@ test_revoke(void **state)
 	for (int i = 0; i < 4; i++)
 		world_round(&w);
 	assert_int_equal(w.revoked, 2);
+
+	/* The answer was lost: asked again, or offered the lease again by a
+	 * platform that has forgotten, the line answers although its journal
+	 * has nothing more to write. */
+	w.hold_commits = true;
+	world_revoke(&w, 6, 9);
+	for (int i = 0; i < 4; i++)
+		world_round(&w);
+	assert_int_equal(w.revoked, 3);
 	world_lease(&w, 6, 9);
+	world_lease(&w, 6, 8);
+	for (int i = 0; i < 4; i++)
+		world_round(&w);
+	assert_int_equal(w.revoked, 4);
 	cw_line_count(w.line, &c);
 	assert_int_equal(c.have, 0);
+	w.hold_commits = false;
 	w.pause_leases = false;
 	assert_true(world_run(&w, 3000));
 	end();
@@ -768,6 +814,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_happy),
 		cmocka_unit_test(test_disk_first),
+		cmocka_unit_test(test_binned_first),
 		cmocka_unit_test(test_cos_only_and_data_only),
 		cmocka_unit_test(test_image_held),
 		cmocka_unit_test(test_verdicts),
