@@ -210,6 +210,9 @@ counters_due(const struct cw_ledger *l, const struct lg_term *t,
 {
 	const struct cw_st_term *r = &t->row;
 
+	/* A terminal that has not read its machine yet says all zeros. */
+	if (m->device_feed == 0 && m->device_good == 0 && m->device_reject == 0)
+		return false;
 	if (t->lease_cnt > 0 || l->note_cnt > 0)
 		return false;
 	return !r->dev_known || !r->dev_fresh || r->dev_feed != m->device_feed ||

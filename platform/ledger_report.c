@@ -70,6 +70,10 @@ check_term(struct cw_ledger_report *r, struct cw_ledger_report_term *rt,
 	rt->dev_feed = t->dev_feed - t->base_feed;
 	rt->dev_good = t->dev_good - t->base_good;
 	rt->dev_reject = t->dev_reject - t->base_reject;
+	if (!t->dev_known && rt->cards == 0) {
+		rt->dev = CW_DEV_EQUAL;		/* no card here, no counter there */
+		return;
+	}
 	if (!t->dev_known || !t->dev_fresh) {
 		rt->dev = CW_DEV_UNKNOWN;
 		if (r->adds_up && r->settled)

@@ -296,6 +296,12 @@ issues_a_card(void **state)
 	assert_int_equal(rep.term[0].dev_feed, 2);
 	assert_int_equal(rep.term[0].dev, CW_DEV_EQUAL);
 
+	/* a terminal that was restarted speaks before it has read its machine */
+	status(f, 1, 0, 0, 2, id);
+	assert_int_equal(cw_ledger_report(f->mem, id, &rep), 0);
+	assert_true(rep.adds_up);
+	assert_int_equal(rep.term[0].dev_feed, 2);
+
 	/* a card that the machine counted and nobody reported */
 	status(f, 1, 1002, 51, 2, id);
 	assert_int_equal(cw_ledger_report(f->mem, id, &rep), 0);
