@@ -137,11 +137,12 @@ step_say(struct cw_step *s, const char *who, const char *fmt, ...)
 static int
 where(const struct cw_step *s, char *out, size_t cap)
 {
-	return snprintf(out, cap, "seed=%" PRIu64 " cards=%u%s%s%s step=%" PRIu64
-	    " time=%" PRIu64 ".%06" PRIu64, s->cfg.seed, s->cfg.cards,
+	return snprintf(out, cap, "seed=%" PRIu64 " cards=%u%s%s%s%s step=%"
+	    PRIu64 " time=%" PRIu64 ".%06" PRIu64, s->cfg.seed, s->cfg.cards,
 	    s->cfg.mutant != CW_STEP_NONE ? " mutant=" : "",
 	    s->cfg.mutant != CW_STEP_NONE ? cw_step_mutant_word(s->cfg.mutant) :
-	    "", s->cfg.no_faults ? " no-faults" : "", s->res->steps,
+	    "", s->cfg.control ? " control" : "",
+	    s->cfg.no_faults ? " no-faults" : "", s->res->steps,
 	    s->now / STEP_SEC, s->now % STEP_SEC);
 }
 
@@ -251,6 +252,16 @@ step_at_buf(struct cw_step *s, uint64_t in_us,
 	sift_up(s->heap, s->heap_len++);
 }
 
+void
+step_defer(struct cw_step *s, uint64_t until_us, const struct step_ev *e)
+{
+	uint64_t seq = s->seq;
+
+	s->seq = e->seq;
+	step_at_buf(s, until_us - s->now, e->fn, e->obj, e);
+	s->seq = seq;
+}
+
 static void
 drop(struct step_ev *e)
 {
@@ -284,7 +295,7 @@ static void
 watch(struct cw_step *s, struct step_ev *e)
 {
 	bool over = step_plat_scan(s);
-	char text[400];
+	char text[1024];
 
 	(void)e;
 	if (!s->quiet && (over || s->now >= s->plan.stop_us)) {
@@ -402,6 +413,7 @@ cw_step_run(const struct cw_step_config *cfg, struct cw_step_result *res)
 	if (s == NULL)
 		return CW_ENOMEM;
 	s->cfg = *cfg;
+	s->mutant = cfg->control ? CW_STEP_NONE : cfg->mutant;
 	s->res = res;
 	s->rng = cfg->seed * UINT64_C(0xD1342543DE82EF95) + 1;
 	res->hash = cfg->seed;

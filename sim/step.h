@@ -79,6 +79,7 @@ const char *cw_step_mutant_rule(unsigned int mutant);
 	X(BLANK, "faulty blank") \
 	X(JAM, "jam") \
 	X(HOPPER, "hopper empty") \
+	X(REFUSE, "record refused by a terminal") \
 	X(PAUSE, "order paused") \
 	X(CANCEL, "order cancelled") \
 	X(REMAKE, "remake asked for") \
@@ -98,6 +99,7 @@ struct cw_step_config {
 	uint64_t seed;
 	uint32_t cards;			/* records in all orders together, 1.. */
 	enum cw_step_mutant mutant;
+	bool control;			/* the mutant's faults, all rules kept */
 	FILE *trace;			/* narrated events; NULL: none */
 	bool no_faults;			/* the quiet factory */
 	const char *profile;		/* Lua text for a share of the seeds; NULL = none */
@@ -106,7 +108,7 @@ struct cw_step_config {
 
 struct cw_step_result {
 	bool violated;
-	char text[512];		/* "seed=.. cards=.. step=.. time=.. invariant=.. : what" */
+	char text[1400];	/* "seed=.. cards=.. step=.. time=.. invariant=.. : what" */
 	uint64_t hash;		/* of all events */
 	uint64_t steps;		/* events carried out */
 	uint64_t time_us;	/* virtual, at the end */

@@ -42,32 +42,40 @@ step_check_card(struct cw_step *s, const struct step_card *c)
 		    c->order + 1, c->record, c->no, c->line + 1, c->mark_epoch);
 }
 
-/* e->a: line << 16 | station, b: order << 32 | record, gen: card. */
+/* e->a: line << 16 | station, b: the card's number << 32 | epoch last begun. */
 static void
 forgotten(struct cw_step *s, struct step_ev *e)
 {
 	unsigned int line = e->a >> 16, station = e->a & 0xFFFF;
 	unsigned int r = station / s->plan.slots;
+	const struct step_card *c = step_world_card(s, line,
+	    (uint32_t)(e->b >> 32));
+	const struct step_rec *k = step_world_rec(s, (unsigned int)c->order,
+	    c->record);
 	struct step_record rec;
 
-	if (!step_reader_up(s, line, r))
+	/* The record may be on its way to another card already. */
+	if (!step_reader_up(s, line, r) || k == NULL ||
+	    k->begun != (uint32_t)e->b)
 		return;
-	step_record_of(s, (unsigned int)(e->b >> 32), (uint32_t)e->b, &rec);
+	step_record_of(s, (unsigned int)c->order, c->record, &rec);
 	if (step_reader_search(s, line, r, rec.ki, sizeof rec.ki))
 		step_bad(s, "I6", "line %u reader %u: still holds the key of "
-		    "order %u record %u, whose card %u has left", line + 1, r + 1,
-		    (unsigned int)(e->b >> 32) + 1, (uint32_t)e->b, e->gen);
+		    "order %d record %u, whose card %u has left", line + 1, r + 1,
+		    c->order + 1, c->record, c->no);
 }
 
 void
 step_check_left(struct cw_step *s, unsigned int line, unsigned int station,
     const struct step_card *c)
 {
-	if (c->order < 0 || !c->personal)
+	const struct step_rec *k = c->order < 0 ? NULL :
+	    step_world_rec(s, (unsigned int)c->order, c->record);
+
+	if (k == NULL || !c->personal)
 		return;
 	step_at_buf(s, FORGET_US, forgotten, NULL, &(struct step_ev){
-	    .gen = c->no, .a = line << 16 | station,
-	    .b = (uint64_t)c->order << 32 | c->record });
+	    .a = line << 16 | station, .b = (uint64_t)c->no << 32 | k->begun });
 }
 
 static void
@@ -109,7 +117,8 @@ step_check_end(struct cw_step *s)
 		end_of_line(s, i);
 		step_term_end(s, i);
 		for (unsigned int r = 0; r < s->plan.readers; r++)
-			if (step_reader_search(s, i, r, canary, sizeof canary))
+			if (step_reader_up(s, i, r) && step_reader_search(s, i,
+			    r, canary, sizeof canary))
 				step_bad(s, "I6", "line %u reader %u holds a key "
 				    "at the end", i + 1, r + 1);
 	}

@@ -68,7 +68,8 @@ plink_part(struct cw_step *s)
 	step_count(s, CW_SF_PLINK_PART);
 	step_say(s, "net", "line %u: platform link partitioned for %u ms", i + 1,
 	    (unsigned int)(us / STEP_MS));
-	s->line[i].plink.part_us = s->now + us;
+	if (s->line[i].plink.part_us < s->now + us)
+		s->line[i].plink.part_us = s->now + us;
 }
 
 static void
@@ -92,7 +93,8 @@ rlink_part(struct cw_step *s)
 	step_count(s, CW_SF_RLINK_PART);
 	step_say(s, "net", "line %u reader %u: partitioned for %u ms", i + 1,
 	    r + 1, (unsigned int)(us / STEP_MS));
-	s->line[i].part_us[r] = s->now + us;
+	if (s->line[i].part_us[r] < s->now + us)
+		s->line[i].part_us[r] = s->now + us;
 }
 
 static void
@@ -223,7 +225,6 @@ strike(struct cw_step *s, struct step_ev *e)
 	next_strike(s, e->a);
 }
 
-/* Also looks after what the mutants need: nothing. */
 static void
 person(struct cw_step *s, struct step_ev *e)
 {
@@ -232,6 +233,11 @@ person(struct cw_step *s, struct step_ev *e)
 		step_term_person(s, i);
 		step_dev_person(s, i);
 	}
+
+	/* A refused record has blocked its order: the person has seen to it. */
+	for (unsigned int o = 0; o < s->plan.order_cnt; o++)
+		if (step_plat_blocked(s, o))
+			step_plat_op(s, STEP_OP_RESUME, o);
 	step_at(s, step_between(s, PERSON_US / 2, 2 * PERSON_US), person, NULL, 0);
 }
 
@@ -249,9 +255,6 @@ step_fault_stop(struct cw_step *s)
 {
 	step_plat_store_fault(s, 0);
 	for (unsigned int i = 0; i < s->plan.lines; i++) {
-		s->line[i].plink.part_us = 0;
-		for (unsigned int r = 0; r < s->plan.readers; r++)
-			s->line[i].part_us[r] = 0;
 		step_disk_heal(step_term_disk(s, i));
 		step_dev_cut(s, i, 0);
 	}

@@ -39,6 +39,7 @@ static const struct rate rates[CW_SF_CNT] = {
 	[CW_SF_BLANK] = { 0, 60000 },
 	[CW_SF_JAM] = { 0, 500000 },
 	[CW_SF_HOPPER] = { 0, 300000 },
+	[CW_SF_REFUSE] = { 0, 5000 },
 	[CW_SF_PAUSE] = { 40 * STEP_SEC, 0 },
 	[CW_SF_CANCEL] = { 0, 100000 },
 	[CW_SF_REMAKE] = { 30 * STEP_SEC, 0 },
@@ -88,7 +89,7 @@ draw_mutant(struct cw_step *s)
 		p->every_us[CW_SF_PLAT_KILL] = 10 * STEP_SEC;
 		break;
 	case CW_STEP_NO_FENCE:
-		p->every_us[CW_SF_PAUSE] = 4 * STEP_SEC;
+		p->ppm[CW_SF_REFUSE] = 200000;
 		p->every_us[CW_SF_TERM_KILL] = 6 * STEP_SEC;
 		p->ppm[CW_SF_PLINK_LATE] = 300000;
 		break;

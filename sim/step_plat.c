@@ -222,7 +222,7 @@ step_plat_kill(struct cw_step *s)
 	cw_store_mem_crash(p->mem);
 	for (unsigned int i = 0; i < s->plan.lines; i++)
 		step_plink_cut(s, i);
-	if (s->cfg.mutant == CW_STEP_TIMER)
+	if (s->mutant == CW_STEP_TIMER)
 		step_plat_unlease(s);
 	step_at(s, step_between(s, 10 * STEP_MS, BOOT_US), start_again, p, 0);
 }
@@ -284,7 +284,8 @@ step_plat_frame(struct cw_step *s, uint32_t conn, const uint8_t *buf, size_t len
 		    "%u", m.u.result.seq, m.u.result.order, m.u.result.record,
 		    m.u.result.epoch, m.u.result.card_no, m.u.result.verdict,
 		    m.u.result.outcome);
-	if (m.type == CW_PL_REFUSED)
+	if (m.type == CW_PL_REFUSED &&
+	    strstr(m.u.refused.text, STEP_REFUSAL) == NULL)
 		step_bad(s, "L1", "a lease is refused: %s", m.u.refused.text);
 	cw_ledger_msg(p->ledger, conn, &m, now_ms(s));
 	want_flush(s, p);
@@ -381,6 +382,17 @@ step_plat_submit(struct cw_step *s, unsigned int o)
 		    cw_err_name(err));
 }
 
+/* DONE: a terminal has closed it and takes no lease of it any more. */
+static bool
+order_over(const struct cw_step *s, unsigned int o)
+{
+	struct cw_store *m = s->plat->mem;
+	struct cw_st_order ord;
+
+	return m->ops->order_get(m->h, s->order[o].id, &ord) == 0 &&
+	    (ord.state == CW_ORD_DONE || ord.state == CW_ORD_CANCELLED);
+}
+
 int
 step_plat_op(struct cw_step *s, enum step_op op, unsigned int o)
 {
@@ -404,6 +416,8 @@ step_plat_op(struct cw_step *s, enum step_op op, unsigned int o)
 		break;
 	case STEP_OP_REMAKE:
 	default:
+		if (order_over(s, o))
+			return CW_ESTATE;
 		err = cw_ledger_remake(l, id, 0, "stepper", now);
 		for (uint32_t i = 1; err > 0 && i <= s->order[o].cnt; i++)
 			s->rec[o][i].remake = true;
@@ -434,6 +448,16 @@ step_plat_waits(struct cw_step *s, unsigned int o)
 	    s->plat->mem->h, s->order[o].id, &ord) < 0)
 		return false;
 	return ord.state == CW_ORD_PAUSED || ord.state == CW_ORD_BLOCKED;
+}
+
+bool
+step_plat_blocked(struct cw_step *s, unsigned int o)
+{
+	struct cw_st_order ord;
+
+	return s->order[o].submitted && s->plat->mem->ops->order_get(
+	    s->plat->mem->h, s->order[o].id, &ord) == 0 &&
+	    ord.state == CW_ORD_BLOCKED;
 }
 
 void
@@ -500,7 +524,6 @@ scan_order(struct cw_step *s, unsigned int o)
 	struct cw_store *m = s->plat->mem;
 	struct cw_st_record r[RECORDS_AT_ONCE];
 	struct cw_st_page page = { 0 };
-	struct cw_st_order ord;
 	uint64_t cnt = 0, issued = 0;
 	int n;
 
@@ -522,9 +545,7 @@ scan_order(struct cw_step *s, unsigned int o)
 	if (!s->order[o].has_data && issued > s->good_cos[o])
 		step_bad(s, "I3", "order %u: %" PRIu64 " issued, %u good cards",
 		    o + 1, issued, s->good_cos[o]);
-	if (m->ops->order_get(m->h, s->order[o].id, &ord) < 0)
-		return false;
-	return ord.state == CW_ORD_DONE || ord.state == CW_ORD_CANCELLED;
+	return order_over(s, o);
 }
 
 bool
@@ -602,6 +623,24 @@ see_results(struct cw_step *s, unsigned int o)
 	free(r);
 }
 
+/* A card in a good bin is an issued record, and the reverse. */
+static void
+see_ends(struct cw_step *s, unsigned int o)
+{
+	for (uint32_t i = 1; i <= s->order[o].cnt; i++) {
+		const struct step_rec *k = &s->rec[o][i];
+
+		if (k->state == CW_REC_WAITING || k->state == CW_REC_LEASED)
+			step_bad(s, "I2", "order %u record %u ends %s", o + 1, i,
+			    cw_record_state_word(k->state));
+		if (s->order[o].has_data &&
+		    k->good != (k->state == CW_REC_ISSUED))
+			step_bad(s, "I3", "order %u record %u is %s, and %u cards "
+			    "in good bins hold it", o + 1, i,
+			    cw_record_state_word(k->state), k->good);
+	}
+}
+
 /* Cards that left by themselves are in no bin: the machine's reject counter
  * lacks just them. */
 static bool
@@ -630,6 +669,7 @@ step_plat_end(struct cw_step *s)
 
 	for (unsigned int o = 0; o < s->plan.order_cnt && r != NULL; o++) {
 		see_results(s, o);
+		see_ends(s, o);
 		if (cw_ledger_report(s->plat->mem, s->order[o].id, r) < 0)
 			step_bad(s, "I4", "order %u has no report", o + 1);
 		else if (!r->adds_up && !differs_by_lost(s, r))

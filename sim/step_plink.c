@@ -4,6 +4,7 @@
 
 #include "cw/bytes.h"
 #include "cw/err.h"
+#include "cw/frame.h"
 #include "cw/plink.h"
 #include "sim/step_priv.h"
 
@@ -75,6 +76,36 @@ keep_late(struct cw_step *s, struct step_plink *p, const struct step_ev *e)
 
 /* ---- messages ------------------------------------------------------------ */
 
+/* A message in the narrated trace. */
+static void
+say(struct cw_step *s, const struct step_ev *e)
+{
+	uint8_t type = e->buf[TYPE_OFF];
+	unsigned long long order = 0, record = 0;
+	uint32_t epoch = 0;
+	struct cw_pl_msg m;
+
+	if (s->cfg.trace == NULL || cw_pl_get(&m, type,
+	    e->buf + CW_FRAME_HDR, e->len - CW_FRAME_HDR) < 0)
+		return;
+	if (type == CW_PL_LEASE) {
+		order = m.u.lease.order;
+		record = m.u.lease.record;
+		epoch = m.u.lease.epoch;
+	} else if (type == CW_PL_REVOKE || type == CW_PL_REVOKED) {
+		order = m.u.revoke.order;
+		record = m.u.revoke.record;
+		epoch = m.u.revoke.epoch;
+	} else if (type == CW_PL_RESULT) {
+		order = m.u.result.order;
+		record = m.u.result.record;
+		epoch = m.u.result.epoch;
+	}
+	step_say(s, "net", "line %u %s %s %llu/%llu epoch %u",
+	    (unsigned int)e->b + 1, e->a == STEP_UP ? "->" : "<-",
+	    cw_pl_type_name(type), order, record, epoch);
+}
+
 /* Events: gen = connection, a = direction, b = line. */
 static void
 arrive(struct cw_step *s, struct step_ev *e)
@@ -85,11 +116,10 @@ arrive(struct cw_step *s, struct step_ev *e)
 	if (p->conn != e->gen || !p->up)
 		return;
 	if (s->now < p->part_us) {
-		step_at_buf(s, p->part_us - s->now, arrive, NULL, e);
+		step_defer(s, p->part_us, e);
 		return;
 	}
-	step_say(s, "net", "line %u %s %s", (unsigned int)e->b + 1,
-	    e->a == STEP_UP ? "->" : "<-", cw_pl_type_name(type));
+	say(s, e);
 	if (e->a == STEP_UP)
 		step_plat_frame(s, e->gen, e->buf, e->len);
 	else

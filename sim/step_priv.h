@@ -59,6 +59,9 @@ void step_at_buf(struct cw_step *s, uint64_t in_us,
     void (*fn)(struct cw_step *s, struct step_ev *e), void *obj,
     const struct step_ev *like);
 
+/* e once more, later, and still before all that were made after it. */
+void step_defer(struct cw_step *s, uint64_t until_us, const struct step_ev *e);
+
 uint64_t step_rand(struct cw_step *s);
 uint64_t step_below(struct cw_step *s, uint64_t n);	/* 0..n-1; 0 for n 0 */
 uint64_t step_between(struct cw_step *s, uint64_t lo, uint64_t hi);
@@ -157,6 +160,7 @@ struct step_card {
 struct step_rec {
 	uint8_t state;		/* as last seen at the platform */
 	uint32_t epoch;
+	uint32_t begun;		/* epoch of the last INTENT, anywhere */
 	uint16_t good;		/* cards in good bins */
 	bool remake;		/* an operator asked */
 };
@@ -209,6 +213,7 @@ void step_plat_store_fault(struct cw_step *s, uint32_t nth);
 bool step_plat_scan(struct cw_step *s);
 /* Whether an order waits for a person (PAUSED, BLOCKED). */
 bool step_plat_waits(struct cw_step *s, unsigned int o);
+bool step_plat_blocked(struct cw_step *s, unsigned int o);
 /* The end: reports add up, every card has its result. */
 void step_plat_end(struct cw_step *s);
 /* True when a report says that it is settled (or can never be). */
@@ -244,6 +249,7 @@ struct step_conn {
 	int id;
 	uint8_t line, reader;
 	bool term, rd;		/* open at that end */
+	bool broken;		/* nothing gets through any more */
 	bool intruder;		/* not ours: a second terminal */
 	uint64_t last[2];	/* STEP_UP: to the terminal */
 	size_t flight[2];	/* bytes under way */
@@ -314,6 +320,7 @@ uint32_t step_term_orphans(const struct cw_step *s, unsigned int line);
 
 /* ---- step_prof.c --------------------------------------------------------- */
 
+#define STEP_REFUSAL "the stepper wants this record refused"
 struct step_prof;
 struct step_compile {
 	bool burn;
@@ -407,6 +414,7 @@ struct step_line {
 
 struct cw_step {
 	struct cw_step_config cfg;
+	enum cw_step_mutant mutant;	/* the rule that is dropped */
 	struct cw_step_result *res;
 	struct step_plan plan;
 	struct step_order order[STEP_ORDERS_MAX];

@@ -186,6 +186,10 @@ step_prof_compile(struct step_prof *p, const struct step_compile *c,
 {
 	int n;
 
+	if (!c->burn && step_fault(p->s, CW_SF_REFUSE)) {
+		snprintf(why, 200, "%s", STEP_REFUSAL);
+		return CW_ELIMIT;
+	}
 	if (p->lua != NULL)
 		return lua_compile(p, c, out, cap, why);
 	n = c->burn ? native_burn(p->s, c, out, cap) : native_record(c, out, cap);

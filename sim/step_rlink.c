@@ -50,10 +50,9 @@ arrive(struct cw_step *s, struct step_ev *e)
 	struct step_conn *c = e->obj;
 	enum step_dir dir = (enum step_dir)e->a;
 
-	/* Waits for the partition's end; order is kept, for all wait alike. */
+	/* Waits for the partition's end. */
 	if (parted(s, c)) {
-		step_at_buf(s, s->line[c->line].part_us[c->reader] - s->now,
-		    arrive, c, e);
+		step_defer(s, s->line[c->line].part_us[c->reader], e);
 		return;
 	}
 	c->flight[dir] -= e->len;
@@ -99,7 +98,7 @@ send(struct cw_step *s, struct step_conn *c, enum step_dir dir,
 {
 	size_t off = 0, n;
 
-	while (off < bytes->len) {
+	while (!c->broken && off < bytes->len) {
 		n = bytes->len - off;
 		if (s->plan.chunky && n > 1 && step_below(s, 2) == 0)
 			n = (size_t)step_between(s, 1, n);
@@ -147,7 +146,8 @@ step_rlink_close(struct cw_step *s, struct step_conn *c, enum step_dir by)
 		c->rd = false;
 	else
 		c->term = false;
-	piece(s, c, by, &(struct step_ev){ .len = 0 });
+	if (!c->broken)
+		piece(s, c, by, &(struct step_ev){ .len = 0 });
 }
 
 /* One end learns that the connection is gone. */
@@ -182,6 +182,7 @@ step_rlink_cut(struct cw_step *s, struct step_conn *c)
 	step_say(s, "net", "line %u reader %u: link breaks", c->line + 1,
 	    c->reader + 1);
 	lose(s, c);
+	c->broken = true;
 	c->flight[0] = c->flight[1] = 0;
 
 	/* Who lost his power says no good-bye. */

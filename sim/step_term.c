@@ -51,6 +51,19 @@ open_of(struct step_term *t, unsigned int station, uint64_t attempt)
 	return NULL;
 }
 
+static void
+note_begun(struct cw_step *s, const struct cw_ln_end *e)
+{
+	struct step_rec *r;
+
+	for (unsigned int o = 0; o < s->plan.order_cnt; o++) {
+		r = s->order[o].id == e->order ?
+		    step_world_rec(s, o, (uint32_t)e->record) : NULL;
+		if (r != NULL && e->epoch > r->begun)
+			r->begun = e->epoch;
+	}
+}
+
 /* lsn 0: read back from the disk. */
 static void
 note_record(struct step_term *t, uint8_t type, const struct step_ev *rec,
@@ -63,6 +76,7 @@ note_record(struct step_term *t, uint8_t type, const struct step_ev *rec,
 
 	if (type == CW_LN_INTENT_REC &&
 	    cw_ln_get_intent(&c, rec->buf, rec->len) == 0) {
+		note_begun(t->s, &c.end);
 		o = open_of(t, c.end.station, 0);
 		if (o != NULL)
 			*o = (struct step_open){ .attempt = c.end.attempt,
@@ -89,8 +103,8 @@ step_term_sure(const struct cw_step *s, unsigned int line,
 	const struct step_term *t = step_term_of(s, line);
 
 	/* A mutant must be caught by what comes of it. */
-	if (s->cfg.mutant == CW_STEP_EARLY_INTENT ||
-	    s->cfg.mutant == CW_STEP_EARLY_GOOD)
+	if (s->mutant == CW_STEP_EARLY_INTENT ||
+	    s->mutant == CW_STEP_EARLY_GOOD)
 		return true;
 	for (unsigned int i = 0; i < STEP_OPEN_MAX; i++) {
 		const struct step_open *o = &t->open[station][i];
@@ -205,9 +219,9 @@ tell_early(struct cw_step *s, struct step_term *t)
 static void
 note_early(struct step_term *t, uint8_t type, uint64_t lsn)
 {
-	bool intent = t->s->cfg.mutant == CW_STEP_EARLY_INTENT;
+	bool intent = t->s->mutant == CW_STEP_EARLY_INTENT;
 
-	if (!intent && t->s->cfg.mutant != CW_STEP_EARLY_GOOD)
+	if (!intent && t->s->mutant != CW_STEP_EARLY_GOOD)
 		return;
 
 	/* Only what the rule is about comes early: nothing else may hide
@@ -360,7 +374,7 @@ op_journal_append(void *ctx, uint8_t type, const uint8_t *payload, size_t len)
 	int64_t lsn;
 
 	/* Mutant: the fence is kept in memory only. */
-	if (type == CW_LN_FENCE && t->s->cfg.mutant == CW_STEP_NO_FENCE)
+	if (type == CW_LN_FENCE && t->s->mutant == CW_STEP_NO_FENCE)
 		return (int64_t)t->journal.next_lsn - 1;
 	lsn = cw_journal_append(&t->journal, type, payload, len);
 	if (lsn > 0) {

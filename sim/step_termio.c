@@ -283,6 +283,18 @@ step_term_tell(struct cw_step *s, unsigned int line, char *out, size_t cap)
 		n += snprintf(out + n, cap - (size_t)n, "%u=%u ", i + 1,
 		    st->station[i].state);
 	free(st);
+	for (const struct cw_ln_list *p = t->line->orders.next;
+	    p != &t->line->orders && (size_t)n < cap; p = p->next) {
+		const struct cw_ln_order *o = CW_LN_OF((uintptr_t)p,
+		    struct cw_ln_order, link);
+
+		n += snprintf(out + n, cap - (size_t)n, "order %" PRIu64
+		    " state %u need %u; ", o->id, o->state, o->need);
+	}
+	for (unsigned int i = 0; i < s->plan.readers && (size_t)n < cap; i++)
+		n += snprintf(out + n, cap - (size_t)n, "reader %u %s store %u; ",
+		    i + 1, t->line->reader[i].ready ? "ready" : "away",
+		    t->line->reader[i].store);
 }
 
 /* ---- the end ------------------------------------------------------------- */

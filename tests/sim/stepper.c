@@ -5,6 +5,7 @@
  *	stepper --seed N --cards M [--trace]		one run, or its replay
  *	stepper --seeds N --cards M [--first S] [--jobs J]
  *	stepper --mutant NAME --seeds N ...		a violation is a success
+ *	stepper --mutant NAME --control --seeds N ...	its faults without it: none
  *	stepper --twice --seeds N ...			each seed twice, same hash
  *
  * Exit: 0 as it should be, 1 not so, 2 usage.
@@ -105,7 +106,7 @@ run_range(const struct options *o, uint64_t from, uint64_t step, struct sums *t)
 	for (uint64_t i = from; i < o->seeds; i += step) {
 		/* One find is enough to prove that a mutant is caught. */
 		if (run_seed(o, o->first + i, t) &&
-		    o->cfg.mutant != CW_STEP_NONE)
+		    o->cfg.mutant != CW_STEP_NONE && !o->cfg.control)
 			return;
 		if (!o->quiet && from == 0 && time(NULL) - told >= 5) {
 			told = time(NULL);
@@ -176,8 +177,8 @@ static void
 usage(void)
 {
 	fputs("usage: stepper [--seed N | --seeds N [--first S]] [--cards M]\n"
-	    "               [--jobs J] [--mutant NAME] [--no-faults] [--twice]\n"
-	    "               [--profile FILE.lua] [--trace] [--quiet]\n"
+	    "               [--jobs J] [--mutant NAME [--control]] [--no-faults]\n"
+	    "               [--twice] [--profile FILE.lua] [--trace] [--quiet]\n"
 	    "mutants:\n", stderr);
 	for (unsigned int i = 1; i < CW_STEP_MUTANT_CNT; i++)
 		fprintf(stderr, "  %-13s drops the rule: %s\n",
@@ -209,6 +210,7 @@ parse(struct options *o, int argc, char **argv)
 		{ "jobs", required_argument, NULL, 'j' },
 		{ "mutant", required_argument, NULL, 'm' },
 		{ "profile", required_argument, NULL, 'p' },
+		{ "control", no_argument, NULL, 'C' },
 		{ "no-faults", no_argument, NULL, 'q' },
 		{ "twice", no_argument, NULL, '2' },
 		{ "trace", no_argument, NULL, 't' },
@@ -246,6 +248,9 @@ parse(struct options *o, int argc, char **argv)
 		case 'p':
 			o->cfg.profile = load(optarg, &o->cfg.profile_len);
 			break;
+		case 'C':
+			o->cfg.control = true;
+			break;
 		case 'q':
 			o->cfg.no_faults = true;
 			break;
@@ -277,15 +282,18 @@ main(int argc, char **argv)
 		run_jobs(&o, &t);
 	else
 		run_range(&o, 0, 1, &t);
-	if (!o.quiet)
+	if (!o.quiet) {
 		for (unsigned int i = 0; i < CW_SF_CNT; i++)
 			printf("%8" PRIu64 " %s\n", t.by[i], cw_step_fault_text(i));
+		printf("%8" PRIu64 " events, %" PRIu64 " virtual minutes, %" PRIu64
+		    " programs by Lua\n", t.steps, t.time_us / 60000000u, t.lua);
+	}
 	printf("stepper: %" PRIu64 " seeds, %u cards each, %" PRIu64 " cards, %"
 	    PRIu64 " blanks, %" PRIu64 " faults injected, %" PRIu64
 	    " violations\n", t.seeds, o.cfg.cards, t.cards, t.fed, t.faults,
 	    t.violations);
 	free((char *)(uintptr_t)o.cfg.profile);
-	if (o.cfg.mutant == CW_STEP_NONE)
+	if (o.cfg.mutant == CW_STEP_NONE || o.cfg.control)
 		return t.violations > 0;
 	printf("stepper: mutant %s %s\n", cw_step_mutant_word(o.cfg.mutant),
 	    t.violations > 0 ? "is caught" : "SURVIVES");
