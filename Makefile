@@ -55,7 +55,7 @@ model:
 	@scripts/model.sh $(MODEL)
 
 soak: all
-	@$(REL)/tests/sim/stepper --seeds $(SEEDS) --cards $(CARDS)
+	@$(REL)/tests/sim/stepper --seeds $(SEEDS) --cards $(CARDS) --jobs 2
 
 fuzz:
 	@scripts/deps.sh build test
