@@ -24,6 +24,7 @@ struct wrote {
 struct file {
 	uint8_t *now, *sure;	/* page cache, platter */
 	size_t now_len, sure_len, cap;
+	size_t low;		/* shortest since the last sync */
 	struct wrote *first, **tail;
 };
 
@@ -175,6 +176,16 @@ disk_write(void *ctx, enum cw_jfile file, uint64_t off, const uint8_t *buf,
 	return 0;
 }
 
+/* Truncations reach the platter: what lay behind never comes back. */
+static void
+cut_sure(struct file *f)
+{
+	if (f->sure_len > f->low)
+		memset(f->sure + f->low, 0, f->sure_len - f->low);
+	if (f->sure_len > f->low)
+		f->sure_len = f->low;
+}
+
 static int
 disk_sync(void *ctx, enum cw_jfile file)
 {
@@ -187,11 +198,10 @@ disk_sync(void *ctx, enum cw_jfile file)
 		d->error = false;
 		return CW_EIO;
 	}
+	cut_sure(f);
 	for (const struct wrote *w = f->first; w != NULL; w = w->next)
 		memcpy(f->sure + w->off, w->buf, w->len);
-	if (f->sure_len > f->now_len)
-		memset(f->sure + f->now_len, 0, f->sure_len - f->now_len);
-	f->sure_len = f->now_len;
+	f->sure_len = f->low = f->now_len;
 	forget(f);
 	return 0;
 }
@@ -229,6 +239,8 @@ disk_truncate(void *ctx, enum cw_jfile file, uint64_t size)
 		memset(f->now + size, 0, f->now_len - size);
 		f->now_len = size;
 	}
+	if (size < f->low)
+		f->low = size;
 	return 0;
 }
 
@@ -295,16 +307,21 @@ power_cut(struct step_disk *d, struct file *f)
 
 	if (f->cap == 0)
 		return;
+
+	/* A truncation that did not get there: what was written into the
+	 * shorter file did not either. */
+	if (f->low < f->sure_len && step_below(d->s, 2) == 0)
+		fate = NOTHING;
+	else
+		cut_sure(f);
 	for (w = f->first; w != NULL && fate != NOTHING; w = w->next)
 		settle(d, f, w, fate);
 
-	/* A longer file may have become so before its bytes did; a cut one
-	 * may have been cut. */
-	if (step_below(d->s, 2) == 0 || f->sure_len > f->now_len)
+	/* A longer file may have become so before its bytes did. */
+	if (f->sure_len < f->now_len && step_below(d->s, 2) == 0)
 		f->sure_len = f->now_len;
-	memset(f->sure + f->sure_len, 0, f->cap - f->sure_len);
 	memcpy(f->now, f->sure, f->cap);
-	f->now_len = f->sure_len;
+	f->now_len = f->low = f->sure_len;
 	forget(f);
 }
 

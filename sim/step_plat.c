@@ -419,7 +419,10 @@ step_plat_op(struct cw_step *s, enum step_op op, unsigned int o)
 		if (order_over(s, o))
 			return CW_ESTATE;
 		err = cw_ledger_remake(l, id, 0, "stepper", now);
-		for (uint32_t i = 1; err > 0 && i <= s->order[o].cnt; i++)
+
+		/* An error of the store does not say that nothing was done. */
+		for (uint32_t i = 1; (err > 0 || err == CW_EIO) &&
+		    i <= s->order[o].cnt; i++)
 			s->rec[o][i].remake = true;
 		break;
 	}

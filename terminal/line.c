@@ -252,6 +252,7 @@ on_welcome(struct cw_line *l, const struct cw_pl_welcome *m)
 	cw_ln_out_ack(l, m->acked_seq, true);
 	cw_ln_out_again(l, true);
 	cw_ln_out_send(l);
+	cw_ln_order_ask(l);
 	cw_ln_pull(l);
 	cw_ln_status_send(l);
 }

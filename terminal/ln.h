@@ -77,6 +77,7 @@ struct cw_ln_order {
 	uint8_t *blob;		/* being fetched */
 	uint32_t blob_len, blob_got;
 	uint64_t get_us;	/* last GET */
+	bool ask;		/* its state is not confirmed on this link yet */
 	void *profile;
 	uint8_t *burn;		/* burn program */
 	uint16_t burn_len;
@@ -320,6 +321,8 @@ void cw_ln_order_note_closed(struct cw_line *l, uint64_t id);
 void cw_ln_order_msg(struct cw_line *l, const struct cw_pl_order *m);
 void cw_ln_order_chunk(struct cw_line *l, const struct cw_pl_chunk *m);
 void cw_ln_order_state(struct cw_line *l, uint64_t id, uint8_t state);
+/* A new link: what became of the orders while there was none? */
+void cw_ln_order_ask(struct cw_line *l);
 void cw_ln_order_tick(struct cw_line *l);
 void cw_ln_order_relink(struct cw_line *l);
 /* Leases may be begun now. */

@@ -203,9 +203,9 @@ order_get(struct cw_line *l, struct cw_ln_order *o)
 	struct cw_pl_msg m = { .type = CW_PL_GET };
 
 	m.u.get.order = o->id;
-	m.u.get.blob = o->need == CW_LN_NEED_COS ? CW_BLOB_COS :
+	m.u.get.blob = o->ask ? CW_BLOB_ORDER : o->need == CW_LN_NEED_COS ? CW_BLOB_COS :
 	    o->need == CW_LN_NEED_PROFILE ? CW_BLOB_PROFILE : CW_BLOB_ORDER;
-	m.u.get.off = o->need == CW_LN_NEED_ORDER ? 0 : o->blob_got;
+	m.u.get.off = m.u.get.blob == CW_BLOB_ORDER ? 0 : o->blob_got;
 	o->get_us = l->now;
 	cw_ln_up(l, &m);
 }
@@ -376,6 +376,7 @@ cw_ln_order_msg(struct cw_line *l, const struct cw_pl_order *m)
 	o = cw_ln_order_get(l, m->order);
 	if (o == NULL)
 		return;
+	o->ask = false;
 	if (o->need == CW_LN_NEED_ORDER || o->need == CW_LN_REFUSED) {
 		o->info = *m;
 		o->need = CW_LN_NEED_PROFILE;
@@ -479,6 +480,22 @@ cw_ln_order_relink(struct cw_line *l)
 	}
 }
 
+/*
+ * The platform tells a state once, to those who are there.  An order that was
+ * cancelled or ended meanwhile would keep an INTENT waiting, or its place here,
+ * for ever.
+ */
+void
+cw_ln_order_ask(struct cw_line *l)
+{
+	for (struct cw_ln_list *n = l->orders.next; n != &l->orders; n = n->next) {
+		struct cw_ln_order *o = CW_LN_OF(n, struct cw_ln_order, link);
+
+		o->ask = true;
+		order_get(l, o);
+	}
+}
+
 void
 cw_ln_order_tick(struct cw_line *l)
 {
@@ -496,7 +513,9 @@ cw_ln_order_tick(struct cw_line *l)
 		}
 		if (!l->plat_ok || !cw_ln_due(l, o->get_us, l->cfg.repeat_ms))
 			continue;
-		if (o->need == CW_LN_REFUSED && !cw_ln_list_empty(&o->all)) {
+		if (o->ask) {
+			order_get(l, o);
+		} else if (o->need == CW_LN_REFUSED && !cw_ln_list_empty(&o->all)) {
 			o->get_us = l->now;
 			refused_up(l, o);
 		} else if (o->need < CW_LN_READY && o->state < CW_ORDER_CANCEL) {
