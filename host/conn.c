@@ -33,14 +33,14 @@ on_handle_closed(uv_handle_t *h)
 
 	if (--c->handles > 0)
 		return;
-	conn_bytes_drop(c->hub, &c->part);
-	conn_bytes_drop(c->hub, &c->out);
-	conn_bytes_drop(c->hub, &c->wire);
-	conn_bytes_drop(c->hub, &c->flight);
+	cw_conn_bytes_drop(c->hub, &c->part);
+	cw_conn_bytes_drop(c->hub, &c->out);
+	cw_conn_bytes_drop(c->hub, &c->wire);
+	cw_conn_bytes_drop(c->hub, &c->flight);
 	SSL_free(c->ssl);
 	c->cfg.cb.closed(c, c->cfg.ctx, c->err,
 	    c->text != NULL ? c->text : cw_err_text(c->err));
-	conn_hub_put(c->hub);
+	cw_conn_hub_put(c->hub);
 	free(c->text);
 	free(c);
 }
@@ -52,7 +52,7 @@ conn_drop(struct cw_conn *c)
 	if (c->state == CONN_CLOSING)
 		return;
 	c->state = CONN_CLOSING;
-	conn_hub_clean(c);
+	cw_conn_hub_clean(c);
 	uv_close((uv_handle_t *)&c->tcp, on_handle_closed);
 	uv_close((uv_handle_t *)&c->timer, on_handle_closed);
 }
@@ -63,10 +63,10 @@ on_timer(uv_timer_t *t)
 	struct cw_conn *c = t->data;
 
 	if (c->state == CONN_CONNECTING)
-		conn_finish(c, CW_ETIMEOUT, "%s does not answer; is the "
+		cw_conn_finish(c, CW_ETIMEOUT, "%s does not answer; is the "
 		    "address right and the program running?", c->peer);
 	else if (c->state == CONN_HANDSHAKE)
-		conn_finish(c, CW_ETIMEOUT, "%s: no TLS handshake within "
+		cw_conn_finish(c, CW_ETIMEOUT, "%s: no TLS handshake within "
 		    "%u ms", c->peer, c->cfg.connect_ms);
 	else
 		conn_drop(c);
@@ -95,8 +95,8 @@ conn_shut(struct cw_conn *c)
 {
 	if (!c->bye) {
 		c->bye = true;
-		conn_tls_goodbye(c);
-		conn_wire(c);
+		cw_conn_tls_goodbye(c);
+		cw_conn_wire(c);
 	}
 	if (c->state != CONN_LINGER || c->writing || c->shut)
 		return;
@@ -108,7 +108,7 @@ conn_shut(struct cw_conn *c)
 }
 
 void
-conn_finish(struct cw_conn *c, int err, const char *fmt, ...)
+cw_conn_finish(struct cw_conn *c, int err, const char *fmt, ...)
 {
 	bool connected = c->state != CONN_CONNECTING;
 	va_list ap;
@@ -128,7 +128,7 @@ conn_finish(struct cw_conn *c, int err, const char *fmt, ...)
 		return;
 	}
 	uv_timer_start(&c->timer, on_timer, CONN_DRAIN_MS, 0);
-	conn_flush(c);
+	cw_conn_flush(c);
 }
 
 /* An error of the socket: nothing more can be sent. */
@@ -157,17 +157,17 @@ on_written(uv_write_t *req, int status)
 	struct cw_conn *c = req->data;
 
 	c->writing = false;
-	conn_bytes_drop(c->hub, &c->flight);
+	cw_conn_bytes_drop(c->hub, &c->flight);
 	if (c->state == CONN_CLOSING)
 		return;
 	if (status < 0)
 		conn_broken(c, status);
 	else
-		conn_flush(c);
+		cw_conn_flush(c);
 }
 
 void
-conn_wire(struct cw_conn *c)
+cw_conn_wire(struct cw_conn *c)
 {
 	uv_buf_t buf;
 	int n;
@@ -186,7 +186,7 @@ conn_wire(struct cw_conn *c)
 	if (n > 0)
 		c->wire.off += (size_t)n;
 	if (c->wire.off == c->wire.len) {
-		conn_bytes_drop(c->hub, &c->wire);
+		cw_conn_bytes_drop(c->hub, &c->wire);
 		return;
 	}
 
@@ -206,15 +206,15 @@ conn_wire(struct cw_conn *c)
 }
 
 void
-conn_flush(struct cw_conn *c)
+cw_conn_flush(struct cw_conn *c)
 {
 	bool more;
 
 	do {
 		more = true;
 		while (c->wire.len < CONN_BATCH && more)
-			more = conn_tls_output(c);
-		conn_wire(c);
+			more = cw_conn_tls_output(c);
+		cw_conn_wire(c);
 	} while (more && !c->writing && c->state <= CONN_LINGER);
 
 	if (c->state == CONN_LINGER && !c->writing)
@@ -237,10 +237,10 @@ cw_conn_send(struct cw_conn *c, const uint8_t *frame, size_t len)
 		return CW_ECLOSED;
 	if (len > c->cfg.out_max || cw_conn_queued(c) > c->cfg.out_max - len)
 		return CW_EFULL;
-	if (conn_bytes_add(c->hub, to, frame, len) < 0)
+	if (cw_conn_bytes_add(c->hub, to, frame, len) < 0)
 		return CW_EFULL;
 	if (c->state == CONN_OPEN)
-		conn_hub_dirty(c);
+		cw_conn_hub_dirty(c);
 	return CW_OK;
 }
 
@@ -249,7 +249,7 @@ cw_conn_send(struct cw_conn *c, const uint8_t *frame, size_t len)
 static void
 conn_bad_frame(struct cw_conn *c, int err)
 {
-	conn_finish(c, err, "%s sent a bad frame: %s", c->peer,
+	cw_conn_finish(c, err, "%s sent a bad frame: %s", c->peer,
 	    err == CW_EFORMAT ? "it does not begin as a frame does; another "
 	    "protocol?" : cw_err_text(err));
 }
@@ -279,7 +279,7 @@ conn_fill_part(struct cw_conn *c, const uint8_t *buf, size_t len)
 	take = need - c->part.len;
 	if (take > len)
 		take = len;
-	if (conn_bytes_add(c->hub, &c->part, buf, take) < 0)
+	if (cw_conn_bytes_add(c->hub, &c->part, buf, take) < 0)
 		return CW_ENOMEM;
 	if (c->part.len < need)
 		return (int64_t)take;
@@ -290,13 +290,13 @@ conn_fill_part(struct cw_conn *c, const uint8_t *buf, size_t len)
 		return n < 0 ? n : CW_EFORMAT;
 	if (n > 0) {
 		c->cfg.cb.frame(c, c->cfg.ctx, &f);
-		conn_bytes_drop(c->hub, &c->part);
+		cw_conn_bytes_drop(c->hub, &c->part);
 	}
 	return (int64_t)take;
 }
 
 bool
-conn_input(struct cw_conn *c, const uint8_t *buf, size_t len)
+cw_conn_input(struct cw_conn *c, const uint8_t *buf, size_t len)
 {
 	struct cw_frame f;
 	int64_t n;
@@ -310,7 +310,7 @@ conn_input(struct cw_conn *c, const uint8_t *buf, size_t len)
 			if (n > 0)
 				c->cfg.cb.frame(c, c->cfg.ctx, &f);
 			else if (n == 0)
-				n = conn_bytes_add(c->hub, &c->part, buf,
+				n = cw_conn_bytes_add(c->hub, &c->part, buf,
 				    len) < 0 ? CW_ENOMEM : (int64_t)len;
 		}
 		if (n < 0) {
@@ -348,21 +348,21 @@ on_read(uv_stream_t *s, ssize_t n, const uv_buf_t *buf)
 	if (c->state == CONN_LINGER)
 		return;
 	if (c->ssl != NULL)
-		conn_tls_input(c, in, (size_t)n);
+		cw_conn_tls_input(c, in, (size_t)n);
 	else
-		conn_input(c, in, (size_t)n);
+		cw_conn_input(c, in, (size_t)n);
 	explicit_bzero(buf->base, (size_t)n);
 }
 
 /* ---- start of a connection ---- */
 
 void
-conn_opened(struct cw_conn *c, const char *peer)
+cw_conn_opened(struct cw_conn *c, const char *peer)
 {
 	uv_timer_stop(&c->timer);
 	c->state = CONN_OPEN;
 	if (cw_conn_queued(c) > 0)
-		conn_hub_dirty(c);
+		cw_conn_hub_dirty(c);
 	c->cfg.cb.open(c, c->cfg.ctx, peer);
 }
 
@@ -371,7 +371,7 @@ conn_new(const struct cw_conn_config *cfg, bool server)
 {
 	struct cw_conn *c = calloc(1, sizeof(*c));
 
-	if (c == NULL || (c->hub = conn_hub_get(cfg->loop)) == NULL) {
+	if (c == NULL || (c->hub = cw_conn_hub_get(cfg->loop)) == NULL) {
 		free(c);
 		return NULL;
 	}
@@ -424,15 +424,15 @@ conn_begin(struct cw_conn *c)
 	uv_tcp_keepalive(&c->tcp, 1, CONN_KEEPALIVE_S);
 	uv_read_start((uv_stream_t *)&c->tcp, on_alloc, on_read);
 	if (c->cfg.tls == NULL) {
-		conn_opened(c, "");
+		cw_conn_opened(c, "");
 		return;
 	}
-	if (conn_tls_start(c) < 0) {
-		conn_finish(c, CW_ENOMEM, NULL);
+	if (cw_conn_tls_start(c) < 0) {
+		cw_conn_finish(c, CW_ENOMEM, NULL);
 		return;
 	}
 	if (!c->server)
-		conn_tls_input(c, NULL, 0);
+		cw_conn_tls_input(c, NULL, 0);
 }
 
 static void
@@ -445,7 +445,7 @@ on_connect(uv_connect_t *req, int status)
 	if (status == 0)
 		conn_begin(c);
 	else
-		conn_finish(c, status == UV_ETIMEDOUT ? CW_ETIMEOUT : CW_EIO,
+		cw_conn_finish(c, status == UV_ETIMEDOUT ? CW_ETIMEOUT : CW_EIO,
 		    "%s: %s; is the address right and the program running?",
 		    c->peer, uv_strerror(status));
 }
@@ -464,7 +464,7 @@ cw_conn_connect(const struct cw_conn_config *cfg, const char *ip,
 	snprintf(c->peer, sizeof(c->peer), "%.45s:%u", ip,
 	    (unsigned int)port);
 	if (addr_parse(&ss, ip, port) < 0) {
-		conn_finish(c, CW_EINVAL, "%s: not an IP address; write it as "
+		cw_conn_finish(c, CW_EINVAL, "%s: not an IP address; write it as "
 		    "192.0.2.1", ip);
 		return c;
 	}
@@ -472,7 +472,7 @@ cw_conn_connect(const struct cw_conn_config *cfg, const char *ip,
 	res = uv_tcp_connect(&c->req.connect, &c->tcp, (struct sockaddr *)&ss,
 	    on_connect);
 	if (res < 0)
-		conn_finish(c, CW_EIO, "%s: %s", c->peer, uv_strerror(res));
+		cw_conn_finish(c, CW_EIO, "%s: %s", c->peer, uv_strerror(res));
 	return c;
 }
 
@@ -491,7 +491,7 @@ cw_conn_peer(const struct cw_conn *c)
 void
 cw_conn_close(struct cw_conn *c)
 {
-	conn_finish(c, CW_OK, NULL);
+	cw_conn_finish(c, CW_OK, NULL);
 }
 
 /* ---- listener ---- */
@@ -510,7 +510,7 @@ on_connection(uv_stream_t *s, int status)
 	c->state = CONN_CONNECTING;
 	status = uv_accept(s, (uv_stream_t *)&c->tcp);
 	if (status < 0) {
-		conn_finish(c, CW_EIO, "accept: %s", uv_strerror(status));
+		cw_conn_finish(c, CW_EIO, "accept: %s", uv_strerror(status));
 		return;
 	}
 	if (uv_tcp_getpeername(&c->tcp, (struct sockaddr *)&ss, &len) == 0)
@@ -523,7 +523,7 @@ on_listener_closed(uv_handle_t *h)
 {
 	struct cw_conn_listener *l = h->data;
 
-	conn_hub_put(l->hub);
+	cw_conn_hub_put(l->hub);
 	free(l);
 }
 
@@ -558,7 +558,7 @@ cw_conn_listen(const struct cw_conn_config *cfg, const char *ip,
 		return NULL;
 	}
 	l = calloc(1, sizeof(*l));
-	if (l == NULL || (l->hub = conn_hub_get(cfg->loop)) == NULL) {
+	if (l == NULL || (l->hub = cw_conn_hub_get(cfg->loop)) == NULL) {
 		snprintf(err, err_cap, "%s", cw_err_text(CW_ENOMEM));
 		free(l);
 		return NULL;

@@ -17,8 +17,8 @@ hub_flush(struct conn_hub *hub)
 	struct cw_conn *c;
 
 	while ((c = hub->dirty) != NULL) {
-		conn_hub_clean(c);
-		conn_flush(c);
+		cw_conn_hub_clean(c);
+		cw_conn_flush(c);
 	}
 	uv_idle_stop(&hub->idle);
 }
@@ -81,7 +81,7 @@ hub_new(uv_loop_t *loop)
 }
 
 struct conn_hub *
-conn_hub_get(uv_loop_t *loop)
+cw_conn_hub_get(uv_loop_t *loop)
 {
 	struct conn_hub *hub;
 
@@ -104,7 +104,7 @@ conn_hub_get(uv_loop_t *loop)
 }
 
 void
-conn_hub_put(struct conn_hub *hub)
+cw_conn_hub_put(struct conn_hub *hub)
 {
 	struct conn_hub **at;
 	bool last;
@@ -127,7 +127,7 @@ conn_hub_put(struct conn_hub *hub)
 }
 
 void
-conn_hub_dirty(struct cw_conn *c)
+cw_conn_hub_dirty(struct cw_conn *c)
 {
 	struct conn_hub *hub = c->hub;
 
@@ -144,7 +144,7 @@ conn_hub_dirty(struct cw_conn *c)
 }
 
 void
-conn_hub_clean(struct cw_conn *c)
+cw_conn_hub_clean(struct cw_conn *c)
 {
 	if (!c->is_dirty)
 		return;
@@ -177,13 +177,13 @@ bytes_grow(struct conn_hub *hub, struct conn_bytes *b, size_t need)
 	n.len = left;
 	if (left > 0)
 		memcpy(n.p, b->p + b->off, left);
-	conn_bytes_drop(hub, b);
+	cw_conn_bytes_drop(hub, b);
 	*b = n;
 	return CW_OK;
 }
 
 int
-conn_bytes_add(struct conn_hub *hub, struct conn_bytes *b, const uint8_t *buf,
+cw_conn_bytes_add(struct conn_hub *hub, struct conn_bytes *b, const uint8_t *buf,
     size_t len)
 {
 	size_t left = b->len - b->off;
@@ -206,7 +206,7 @@ conn_bytes_add(struct conn_hub *hub, struct conn_bytes *b, const uint8_t *buf,
 }
 
 void
-conn_bytes_drop(struct conn_hub *hub, struct conn_bytes *b)
+cw_conn_bytes_drop(struct conn_hub *hub, struct conn_bytes *b)
 {
 	if (b->p != NULL) {
 		explicit_bzero(b->p, b->len);

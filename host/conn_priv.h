@@ -15,7 +15,7 @@
  *	CONNECTING --on_connect--> HANDSHAKE --tls_step--> OPEN
  *	   |           (plain: straight to OPEN)  |          |
  *	   +------------------+-------------------+          |
- *	                      v  conn_finish                 v
+ *	                      v  cw_conn_finish                 v
  *	                   LINGER: flush, shut down, discard input
  *	                      |  peer's end, or the timer
  *	                      v  conn_drop
@@ -89,34 +89,34 @@ struct cw_conn {
 };
 
 /* conn_hub.c */
-struct conn_hub *conn_hub_get(uv_loop_t *loop);
-void conn_hub_put(struct conn_hub *hub);
-void conn_hub_dirty(struct cw_conn *c);
-void conn_hub_clean(struct cw_conn *c);
+struct conn_hub *cw_conn_hub_get(uv_loop_t *loop);
+void cw_conn_hub_put(struct conn_hub *hub);
+void cw_conn_hub_dirty(struct cw_conn *c);
+void cw_conn_hub_clean(struct cw_conn *c);
 /* Appends; 0 or CW_ENOMEM. */
-int conn_bytes_add(struct conn_hub *hub, struct conn_bytes *b, const uint8_t *buf, size_t len);
+int cw_conn_bytes_add(struct conn_hub *hub, struct conn_bytes *b, const uint8_t *buf, size_t len);
 /* Wipes and gives the memory back. */
-void conn_bytes_drop(struct conn_hub *hub, struct conn_bytes *b);
+void cw_conn_bytes_drop(struct conn_hub *hub, struct conn_bytes *b);
 
 /* conn.c */
-void conn_opened(struct cw_conn *c, const char *peer);
+void cw_conn_opened(struct cw_conn *c, const char *peer);
 /* Plain bytes from the peer; false when c is not open any more. */
-bool conn_input(struct cw_conn *c, const uint8_t *buf, size_t len);
+bool cw_conn_input(struct cw_conn *c, const uint8_t *buf, size_t len);
 /* Ends c: what is queued still goes out. text may be NULL. */
-void conn_finish(struct cw_conn *c, int err, const char *fmt, ...)
+void cw_conn_finish(struct cw_conn *c, int err, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 /* Hands wire to the socket as far as it takes it. */
-void conn_wire(struct cw_conn *c);
+void cw_conn_wire(struct cw_conn *c);
 /* Encrypts if need be and writes everything that waits. */
-void conn_flush(struct cw_conn *c);
+void cw_conn_flush(struct cw_conn *c);
 
 /* conn_tls.c */
 /* 0 or CW_ENOMEM */
-int conn_tls_start(struct cw_conn *c);
+int cw_conn_tls_start(struct cw_conn *c);
 /* Cipher text from the peer (len 0: begin the handshake). */
-void conn_tls_input(struct cw_conn *c, const uint8_t *buf, size_t len);
+void cw_conn_tls_input(struct cw_conn *c, const uint8_t *buf, size_t len);
 /* Encrypts part of out to wire; false when nothing more can be done now. */
-bool conn_tls_output(struct cw_conn *c);
-void conn_tls_goodbye(struct cw_conn *c);
+bool cw_conn_tls_output(struct cw_conn *c);
+void cw_conn_tls_goodbye(struct cw_conn *c);
 
 #endif

@@ -40,7 +40,7 @@ bio_write(BIO *bio, const char *buf, int len)
 	struct cw_conn *c = BIO_get_data(bio);
 
 	BIO_clear_retry_flags(bio);
-	if (len < 0 || conn_bytes_add(c->hub, &c->wire, (const uint8_t *)buf,
+	if (len < 0 || cw_conn_bytes_add(c->hub, &c->wire, (const uint8_t *)buf,
 	    (size_t)len) < 0)
 		return -1;
 	return len;
@@ -70,7 +70,7 @@ tls_bio_make(void)
 }
 
 int
-conn_tls_start(struct cw_conn *c)
+cw_conn_tls_start(struct cw_conn *c)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	BIO *bio;
@@ -173,19 +173,19 @@ tls_fail(struct cw_conn *c)
 	if (text == NULL)
 		text = "unknown cause";
 	if (tls_refused(reason))
-		conn_finish(c, CW_EDENIED, "%s refuses our certificate (%s); "
+		cw_conn_finish(c, CW_EDENIED, "%s refuses our certificate (%s); "
 		    "is it of the same authority and in its time?", c->peer,
 		    text);
 	else if (reason == SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE)
-		conn_finish(c, CW_EDENIED, "%s shows no certificate", c->peer);
+		cw_conn_finish(c, CW_EDENIED, "%s shows no certificate", c->peer);
 	else if (verify == X509_V_ERR_HOSTNAME_MISMATCH)
-		conn_finish(c, CW_EDENIED, "%s: its certificate is not for the "
+		cw_conn_finish(c, CW_EDENIED, "%s: its certificate is not for the "
 		    "name \"%s\"", c->peer, c->cfg.want_peer);
 	else if (verify != X509_V_OK)
-		conn_finish(c, CW_EDENIED, "%s: its certificate: %s", c->peer,
+		cw_conn_finish(c, CW_EDENIED, "%s: its certificate: %s", c->peer,
 		    X509_verify_cert_error_string(verify));
 	else
-		conn_finish(c, CW_EPROTO, "%s does not speak TLS 1.3 as agreed "
+		cw_conn_finish(c, CW_EPROTO, "%s does not speak TLS 1.3 as agreed "
 		    "(%s)", c->peer, text);
 }
 
@@ -202,21 +202,21 @@ tls_handshake(struct cw_conn *c)
 		if (SSL_get_error(c->ssl, n) != SSL_ERROR_WANT_READ)
 			tls_fail(c);
 		else
-			conn_wire(c);
+			cw_conn_wire(c);
 		return;
 	}
-	conn_wire(c);
+	cw_conn_wire(c);
 	if (!tls_peer_name(c, name, sizeof(name))) {
-		conn_finish(c, CW_EDENIED, "%s: its certificate has no DNS "
+		cw_conn_finish(c, CW_EDENIED, "%s: its certificate has no DNS "
 		    "name", c->peer);
 		return;
 	}
 	if (c->state == CONN_HANDSHAKE)
-		conn_opened(c, name);
+		cw_conn_opened(c, name);
 }
 
 void
-conn_tls_input(struct cw_conn *c, const uint8_t *buf, size_t len)
+cw_conn_tls_input(struct cw_conn *c, const uint8_t *buf, size_t len)
 {
 	uint8_t *plain = c->hub->plain;
 	int n, why;
@@ -229,13 +229,13 @@ conn_tls_input(struct cw_conn *c, const uint8_t *buf, size_t len)
 		ERR_clear_error();
 		n = SSL_read(c->ssl, plain, CONN_PLAIN_CAP);
 		if (n > 0) {
-			conn_input(c, plain, (size_t)n);
+			cw_conn_input(c, plain, (size_t)n);
 			explicit_bzero(plain, (size_t)n);
 			continue;
 		}
 		why = SSL_get_error(c->ssl, n);
 		if (why == SSL_ERROR_ZERO_RETURN)
-			conn_finish(c, CW_ECLOSED, "%s closed the connection",
+			cw_conn_finish(c, CW_ECLOSED, "%s closed the connection",
 			    c->peer);
 		else if (why != SSL_ERROR_WANT_READ)
 			tls_fail(c);
@@ -244,11 +244,11 @@ conn_tls_input(struct cw_conn *c, const uint8_t *buf, size_t len)
 	c->cipher = NULL;
 	c->cipher_len = 0;
 	if (c->state == CONN_OPEN)
-		conn_wire(c);
+		cw_conn_wire(c);
 }
 
 bool
-conn_tls_output(struct cw_conn *c)
+cw_conn_tls_output(struct cw_conn *c)
 {
 	size_t len = c->out.len - c->out.off;
 	int n;
@@ -265,12 +265,12 @@ conn_tls_output(struct cw_conn *c)
 	}
 	c->out.off += (size_t)n;
 	if (c->out.off == c->out.len)
-		conn_bytes_drop(c->hub, &c->out);
+		cw_conn_bytes_drop(c->hub, &c->out);
 	return true;
 }
 
 void
-conn_tls_goodbye(struct cw_conn *c)
+cw_conn_tls_goodbye(struct cw_conn *c)
 {
 	if (c->ssl == NULL || !SSL_is_init_finished(c->ssl))
 		return;

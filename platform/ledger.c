@@ -37,13 +37,13 @@ cw_ledger_free(struct cw_ledger *l)
 }
 
 uint64_t
-lg_utc(const struct cw_ledger *l)
+cw_lg_utc(const struct cw_ledger *l)
 {
 	return l->cfg.utc_ms == NULL ? 0 : l->cfg.utc_ms(l->cfg.ctx);
 }
 
 int
-lg_send(struct cw_ledger *l, struct lg_term *t, const struct cw_pl_msg *m)
+cw_lg_send(struct cw_ledger *l, struct lg_term *t, const struct cw_pl_msg *m)
 {
 	return l->cfg.ops->send(l->cfg.ctx, t->conn, m);
 }
@@ -56,7 +56,7 @@ close_term(struct cw_ledger *l, struct lg_term *t)
 }
 
 int
-lg_reset(struct cw_ledger *l, int err)
+cw_lg_reset(struct cw_ledger *l, int err)
 {
 	unsigned int i;
 
@@ -73,9 +73,9 @@ lg_reset(struct cw_ledger *l, int err)
 }
 
 int
-lg_event(struct cw_ledger *l, uint64_t order, const char *fmt, ...)
+cw_lg_event(struct cw_ledger *l, uint64_t order, const char *fmt, ...)
 {
-	struct cw_st_event e = { .order = order, .time_ms = lg_utc(l) };
+	struct cw_st_event e = { .order = order, .time_ms = cw_lg_utc(l) };
 	va_list ap;
 
 	va_start(ap, fmt);
@@ -87,7 +87,7 @@ lg_event(struct cw_ledger *l, uint64_t order, const char *fmt, ...)
 }
 
 void
-lg_touch(struct cw_ledger *l, uint64_t order)
+cw_lg_touch(struct cw_ledger *l, uint64_t order)
 {
 	unsigned int i;
 
@@ -206,20 +206,20 @@ cw_ledger_msg(struct cw_ledger *l, uint32_t conn, const struct cw_pl_msg *m,
 	}
 	switch (m->type) {
 	case CW_PL_HELLO:
-		return lg_hello(l, t, &m->u.hello, now_ms);
+		return cw_lg_hello(l, t, &m->u.hello, now_ms);
 	case CW_PL_PULL:
 		take_pull(l, t, &m->u.pull);
 		return 0;
 	case CW_PL_GET:
 		if (m->u.get.blob == CW_BLOB_ORDER)
-			return lg_send_order(l, t, m->u.get.order);
-		return lg_send_chunk(l, t, &m->u.get);
+			return cw_lg_send_order(l, t, m->u.get.order);
+		return cw_lg_send_chunk(l, t, &m->u.get);
 	case CW_PL_RESULT:
 	case CW_PL_REVOKED:
 	case CW_PL_REFUSED:
 		return take_note(l, t, m, now_ms);
 	case CW_PL_STATUS:
-		return lg_status(l, t, &m->u.status, now_ms);
+		return cw_lg_status(l, t, &m->u.status, now_ms);
 	default:
 		close_term(l, t);
 		return CW_EPROTO;
@@ -261,15 +261,15 @@ cw_ledger_flush(struct cw_ledger *l, uint64_t now_ms)
 	int err;
 
 	if (l->note_cnt == 0 && l->touched_cnt == 0 && !dispatch)
-		return lg_send_due(l, now_ms);
+		return cw_lg_send_due(l, now_ms);
 	err = l->ops->begin(l->h);
 	if (err < 0)
-		return lg_reset(l, err);
-	err = lg_apply_notes(l);
+		return cw_lg_reset(l, err);
+	err = cw_lg_apply_notes(l);
 	if (err == 0)
-		err = lg_settle_orders(l);
+		err = cw_lg_settle_orders(l);
 	if (err == 0 && l->work && anyone_wants(l))
-		err = lg_dispatch(l);
+		err = cw_lg_dispatch(l);
 	if (err == 0)
 		err = write_rows(l);
 	if (err < 0)
@@ -277,13 +277,13 @@ cw_ledger_flush(struct cw_ledger *l, uint64_t now_ms)
 	else
 		err = l->ops->commit(l->h);
 	if (err < 0)
-		return lg_reset(l, err);
+		return cw_lg_reset(l, err);
 
 	/* Only now: what goes out is durable. */
 	for (i = 0; i < l->tell_cnt; i++)
-		lg_tell_state(l, l->tell[i].order, l->tell[i].state);
+		cw_lg_tell_state(l, l->tell[i].order, l->tell[i].state);
 	l->tell_cnt = 0;
-	return lg_send_due(l, now_ms);
+	return cw_lg_send_due(l, now_ms);
 }
 
 /* One step of cancelling; true through *more while rows are left. */
@@ -314,7 +314,7 @@ cancel_step(struct cw_ledger *l, bool *more)
 	*more = n == LG_MOVE_STEP;
 	if (!*more)
 		memset(&l->cancel, 0, sizeof l->cancel);
-	lg_touch(l, o.id);
+	cw_lg_touch(l, o.id);
 	return l->ops->commit(l->h);
 }
 
@@ -326,7 +326,7 @@ cw_ledger_tick(struct cw_ledger *l, uint64_t now_ms)
 
 	err = cancel_step(l, &more);
 	if (err < 0)
-		return lg_reset(l, err);
+		return cw_lg_reset(l, err);
 	if (now_ms >= l->work_ms) {
 		l->work = true;
 		l->work_ms = now_ms + LOOK_MS;

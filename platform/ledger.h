@@ -132,9 +132,9 @@ int cw_ledger_term(const struct cw_ledger *l, unsigned int idx,
 bool cw_ledger_blank_fault(uint16_t outcome, uint8_t verdict);
 
 enum cw_ledger_dev {
-	CW_DEV_UNKNOWN = 0,	/* no counters yet: see why */
-	CW_DEV_EQUAL = 1,
-	CW_DEV_DIFFERS = 2,
+	CW_COUNTERS_UNKNOWN = 0,	/* no counters yet: see why */
+	CW_COUNTERS_EQUAL = 1,
+	CW_COUNTERS_DIFFERS = 2,
 };
 #define CW_REPORT_TERMS_MAX CW_LEDGER_TERMS_MAX
 #define CW_REPORT_CAUSES_MAX 64

@@ -23,7 +23,7 @@ deny(struct cw_ledger *l, struct lg_term *t, int why, const char *fmt, ...)
 	va_end(ap);
 	if (l->cfg.ops->note != NULL)
 		l->cfg.ops->note(l->cfg.ctx, 0, m.u.deny.text);
-	(void)lg_send(l, t, &m);
+	(void)cw_lg_send(l, t, &m);
 	l->cfg.ops->close(l->cfg.ctx, t->conn);
 	t->used = false;
 	return CW_EDENIED;
@@ -88,7 +88,7 @@ check_journal(struct cw_ledger *l, struct lg_term *t, const struct cw_pl_hello *
 }
 
 int
-lg_hello(struct cw_ledger *l, struct lg_term *t, const struct cw_pl_hello *m,
+cw_lg_hello(struct cw_ledger *l, struct lg_term *t, const struct cw_pl_hello *m,
     uint64_t now_ms)
 {
 	struct cw_pl_msg out = { .type = CW_PL_WELCOME };
@@ -105,7 +105,7 @@ lg_hello(struct cw_ledger *l, struct lg_term *t, const struct cw_pl_hello *m,
 		snprintf(t->row.name, sizeof t->row.name, "%s", t->name);
 		t->row.incarnation = m->incarnation ^ 1;	/* not known yet */
 	} else if (err < 0) {
-		return lg_reset(l, err);
+		return cw_lg_reset(l, err);
 	}
 	err = check_journal(l, t, m);
 	if (err == CW_EDENIED)
@@ -113,13 +113,13 @@ lg_hello(struct cw_ledger *l, struct lg_term *t, const struct cw_pl_hello *m,
 	if (err == 0)
 		err = l->ops->begin(l->h);
 	if (err < 0)
-		return lg_reset(l, err);
+		return cw_lg_reset(l, err);
 
 	if (t->row.start_cnt != m->start_cnt)
 		t->row.cos_seen = 0;	/* it counts from its start */
 	t->row.start_cnt = m->start_cnt;
 	t->row.ip = t->ip;
-	t->row.seen_ms = lg_utc(l);
+	t->row.seen_ms = cw_lg_utc(l);
 	err = l->ops->term_put(l->h, &t->row);
 	if (err < 0)
 		(void)l->ops->rollback(l->h);
@@ -128,12 +128,12 @@ lg_hello(struct cw_ledger *l, struct lg_term *t, const struct cw_pl_hello *m,
 	if (err == 0)
 		err = load_leases(l, t);
 	if (err < 0)
-		return lg_reset(l, err);
+		return cw_lg_reset(l, err);
 
 	t->greeted = true;
 	out.u.welcome.acked_seq = t->row.acked_seq;
 	out.u.welcome.platform = l->cfg.platform;
-	(void)lg_send(l, t, &out);
+	(void)cw_lg_send(l, t, &out);
 	return 0;
 }
 
@@ -186,7 +186,7 @@ take_counters(struct cw_ledger *l, struct lg_term *t, const struct cw_pl_status 
 		if (err < 0)
 			return err;
 		if (r->dev_known) {
-			err = lg_event(l, 0, "%s: the machine's counters went back "
+			err = cw_lg_event(l, 0, "%s: the machine's counters went back "
 			    "from %u to %u: counting anew", t->name, r->dev_feed,
 			    m->device_feed);
 			if (err < 0)
@@ -220,7 +220,7 @@ counters_due(const struct cw_ledger *l, const struct lg_term *t,
 }
 
 int
-lg_status(struct cw_ledger *l, struct lg_term *t, const struct cw_pl_status *m,
+cw_lg_status(struct cw_ledger *l, struct lg_term *t, const struct cw_pl_status *m,
     uint64_t now_ms)
 {
 	bool images = m->cos_sent != t->row.cos_seen && m->cos_order != 0;
@@ -233,7 +233,7 @@ lg_status(struct cw_ledger *l, struct lg_term *t, const struct cw_pl_status *m,
 		return 0;
 	err = l->ops->begin(l->h);
 	if (err < 0)
-		return lg_reset(l, err);
+		return cw_lg_reset(l, err);
 	if (images)
 		err = share_images(l, t, m);
 	if (err == 0 && counters)
@@ -244,5 +244,5 @@ lg_status(struct cw_ledger *l, struct lg_term *t, const struct cw_pl_status *m,
 		(void)l->ops->rollback(l->h);
 	else
 		err = l->ops->commit(l->h);
-	return err < 0 ? lg_reset(l, err) : 0;
+	return err < 0 ? cw_lg_reset(l, err) : 0;
 }

@@ -8,7 +8,7 @@
 #include "platform/ledger_priv.h"
 
 uint8_t
-lg_wire_state(uint8_t state)
+cw_lg_wire_state(uint8_t state)
 {
 	switch ((enum cw_st_order_state)state) {
 	case CW_ORD_READY:
@@ -41,7 +41,7 @@ was_sent(const struct lg_term *t, uint64_t order)
 }
 
 void
-lg_tell_state(struct cw_ledger *l, uint64_t order, uint8_t state)
+cw_lg_tell_state(struct cw_ledger *l, uint64_t order, uint8_t state)
 {
 	struct cw_pl_msg m = { .type = CW_PL_ORDER_STATE };
 	unsigned int i, k;
@@ -53,7 +53,7 @@ lg_tell_state(struct cw_ledger *l, uint64_t order, uint8_t state)
 
 		if (!t->used || !t->greeted || !was_sent(t, order))
 			continue;
-		(void)lg_send(l, t, &m);
+		(void)cw_lg_send(l, t, &m);
 		/* After its end an order is told anew, should it come back. */
 		for (k = 0; k < LG_SENT_MAX; k++)
 			if (t->sent[k] == order && state == CW_ORDER_CLOSED)
@@ -62,7 +62,7 @@ lg_tell_state(struct cw_ledger *l, uint64_t order, uint8_t state)
 }
 
 int
-lg_send_order(struct cw_ledger *l, struct lg_term *t, uint64_t order)
+cw_lg_send_order(struct cw_ledger *l, struct lg_term *t, uint64_t order)
 {
 	struct cw_pl_msg m = { .type = CW_PL_ORDER };
 	struct cw_pl_order *p = &m.u.order;
@@ -73,9 +73,9 @@ lg_send_order(struct cw_ledger *l, struct lg_term *t, uint64_t order)
 	if (err == CW_ENOENT || (err == 0 && o.state == CW_ORD_INTAKE))
 		return 0;
 	if (err < 0)
-		return lg_reset(l, err);
+		return cw_lg_reset(l, err);
 	p->order = o.id;
-	p->state = lg_wire_state(o.state);
+	p->state = cw_lg_wire_state(o.state);
 	p->has_cos = o.has_cos;
 	p->has_data = o.has_data;
 	p->production = o.production;
@@ -86,13 +86,13 @@ lg_send_order(struct cw_ledger *l, struct lg_term *t, uint64_t order)
 	memcpy(p->profile, o.profile, sizeof p->profile);
 	memcpy(p->profile_digest, o.profile_digest, sizeof p->profile_digest);
 	p->profile_len = o.profile_len;
-	if (lg_send(l, t, &m) == 0 && !was_sent(t, order))
+	if (cw_lg_send(l, t, &m) == 0 && !was_sent(t, order))
 		t->sent[t->sent_cnt++ % LG_SENT_MAX] = order;
 	return 0;
 }
 
 int
-lg_send_chunk(struct cw_ledger *l, struct lg_term *t, const struct cw_pl_get *g)
+cw_lg_send_chunk(struct cw_ledger *l, struct lg_term *t, const struct cw_pl_get *g)
 {
 	struct cw_pl_msg m = { .type = CW_PL_CHUNK };
 	int n = 0;
@@ -103,13 +103,13 @@ lg_send_chunk(struct cw_ledger *l, struct lg_term *t, const struct cw_pl_get *g)
 	if (n == CW_ENOENT)
 		n = 0;
 	if (n < 0)
-		return lg_reset(l, n);
+		return cw_lg_reset(l, n);
 	m.u.chunk.order = g->order;
 	m.u.chunk.blob = g->blob;
 	m.u.chunk.off = g->off;
 	m.u.chunk.buf = l->chunk;
 	m.u.chunk.len = (uint32_t)n;
-	(void)lg_send(l, t, &m);
+	(void)cw_lg_send(l, t, &m);
 	return 0;
 }
 
@@ -140,7 +140,7 @@ join_order(struct cw_ledger *l, struct lg_term *t, struct cw_st_order *o)
 	}
 	if (err == 0 && o->state == CW_ORD_READY) {
 		o->state = CW_ORD_RUNNING;
-		o->started_ms = lg_utc(l);
+		o->started_ms = cw_lg_utc(l);
 		err = l->ops->order_put(l->h, o);
 	}
 	return err;
@@ -238,7 +238,7 @@ serve(struct cw_ledger *l, struct lg_term *t)
 }
 
 int
-lg_dispatch(struct cw_ledger *l)
+cw_lg_dispatch(struct cw_ledger *l)
 {
 	unsigned int i;
 	bool found = false;
@@ -279,7 +279,7 @@ block_order(struct cw_ledger *l, struct lg_lease *e)
 		    "file, then resume", (unsigned long long)e->record);
 		err = l->ops->order_put(l->h, &o);
 		if (err == 0)
-			err = lg_event(l, o.id, "blocked: %.180s", o.reason);
+			err = cw_lg_event(l, o.id, "blocked: %.180s", o.reason);
 	}
 	if (err < 0) {
 		(void)l->ops->rollback(l->h);
@@ -317,7 +317,7 @@ send_lease(struct cw_ledger *l, struct lg_term *t, struct lg_lease *e)
 	int n;
 
 	if (!was_sent(t, e->order)) {
-		n = lg_send_order(l, t, e->order);
+		n = cw_lg_send_order(l, t, e->order);
 		if (n < 0)
 			return n;
 	}
@@ -331,11 +331,11 @@ send_lease(struct cw_ledger *l, struct lg_term *t, struct lg_lease *e)
 		m.u.lease.addr = e->addr;
 		m.u.lease.pkg = l->pkg;
 		m.u.lease.pkg_len = (uint32_t)n;
-		(void)lg_send(l, t, &m);
+		(void)cw_lg_send(l, t, &m);
 		cw_wipe(l->pkg, (size_t)n);
 		n = 0;
 	}
-	return n < 0 ? lg_reset(l, n) : 0;
+	return n < 0 ? cw_lg_reset(l, n) : 0;
 }
 
 static void
@@ -346,7 +346,7 @@ send_revoke(struct cw_ledger *l, struct lg_term *t, const struct lg_lease *e)
 	m.u.revoke.order = e->order;
 	m.u.revoke.record = e->record;
 	m.u.revoke.epoch = e->epoch;
-	(void)lg_send(l, t, &m);
+	(void)cw_lg_send(l, t, &m);
 }
 
 static int
@@ -360,7 +360,7 @@ send_to(struct cw_ledger *l, struct lg_term *t, uint64_t now_ms)
 	if (t->ack_due) {
 		ack.u.ack.seq = t->row.acked_seq;
 		t->ack_due = false;
-		(void)lg_send(l, t, &ack);
+		(void)cw_lg_send(l, t, &ack);
 	}
 	for (i = 0; t->used && i < t->lease_cnt; i++) {
 		e = &t->lease[i];
@@ -379,7 +379,7 @@ send_to(struct cw_ledger *l, struct lg_term *t, uint64_t now_ms)
 }
 
 int
-lg_send_due(struct cw_ledger *l, uint64_t now_ms)
+cw_lg_send_due(struct cw_ledger *l, uint64_t now_ms)
 {
 	unsigned int i;
 	int err = 0;

@@ -68,14 +68,14 @@ change_state(struct cw_ledger *l, const struct change *c, uint64_t now_ms,
 	snprintf(o.reason, sizeof o.reason, "%.190s", c->why == NULL ? "" : c->why);
 	err = l->ops->order_put(l->h, &o);
 	if (err == 0)
-		err = lg_event(l, o.id, "%s%s%.150s", c->word,
+		err = cw_lg_event(l, o.id, "%s%s%.150s", c->word,
 		    o.reason[0] != '\0' ? ": " : "", o.reason);
 	err = op_end(l, err);
 	if (err < 0)
 		return err;
 	*done = true;
 	l->work = true;
-	lg_tell_state(l, o.id, lg_wire_state(o.state));
+	cw_lg_tell_state(l, o.id, cw_lg_wire_state(o.state));
 	return 0;
 }
 
@@ -223,7 +223,7 @@ cw_ledger_remake(struct cw_ledger *l, uint64_t order, uint64_t record,
 		err = l->ops->order_put(l->h, &o);
 	}
 	if (n > 0 && err == 0)
-		err = lg_event(l, order, "remake of %d record(s): %.150s", n,
+		err = cw_lg_event(l, order, "remake of %d record(s): %.150s", n,
 		    why == NULL ? "no reason given" : why);
 	err = op_end(l, n < 0 ? n : err);
 	if (err < 0)
@@ -241,7 +241,7 @@ write_off(struct cw_ledger *l, const struct cw_st_term *t, struct cw_st_record *
 	struct cw_st_result r = { .order = rec->order, .record = rec->record,
 	    .epoch = rec->epoch, .term = t->id, .incarnation = t->incarnation,
 	    .verdict = CW_CARD_DOUBT, .outcome = CW_OUT_TERMINAL_LOST,
-	    .time_ms = lg_utc(l) };
+	    .time_ms = cw_lg_utc(l) };
 	struct cw_st_order o;
 	int err;
 
@@ -254,7 +254,7 @@ write_off(struct cw_ledger *l, const struct cw_st_term *t, struct cw_st_record *
 	rec->sw = 0;
 	rec->tries++;
 	rec->state = CW_REC_IN_DOUBT;
-	lg_touch(l, rec->order);
+	cw_lg_touch(l, rec->order);
 	return l->ops->record_set(l->h, CW_REC_LEASED, rec);
 }
 
@@ -281,7 +281,7 @@ write_off_all(struct cw_ledger *l, const struct cw_ledger_writeoff *w)
 	t.dev_known = t.dev_fresh = false;
 	err = l->ops->term_put(l->h, &t);
 	if (err == 0)
-		err = lg_event(l, 0, "%.60s written off by %.30s and %.30s: %d open "
+		err = cw_lg_event(l, 0, "%.60s written off by %.30s and %.30s: %d open "
 		    "lease(s) in doubt; destroy the cards in its bins. %.40s",
 		    w->terminal, w->first, w->second, sum,
 		    w->why == NULL ? "" : w->why);

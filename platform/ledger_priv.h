@@ -75,37 +75,37 @@ struct cw_ledger {
 };
 
 /* ledger.c */
-uint64_t lg_utc(const struct cw_ledger *l);
-int lg_send(struct cw_ledger *l, struct lg_term *t, const struct cw_pl_msg *m);
+uint64_t cw_lg_utc(const struct cw_ledger *l);
+int cw_lg_send(struct cw_ledger *l, struct lg_term *t, const struct cw_pl_msg *m);
 /* Drops all connections and all that is only in memory: the store has failed
  * and the terminals' journals are the truth.  Returns err. */
-int lg_reset(struct cw_ledger *l, int err);
-int lg_event(struct cw_ledger *l, uint64_t order, const char *fmt, ...)
+int cw_lg_reset(struct cw_ledger *l, int err);
+int cw_lg_event(struct cw_ledger *l, uint64_t order, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
-void lg_touch(struct cw_ledger *l, uint64_t order);
+void cw_lg_touch(struct cw_ledger *l, uint64_t order);
 
 /* ledger_hello.c: answers HELLO; closes on denial. */
-int lg_hello(struct cw_ledger *l, struct lg_term *t, const struct cw_pl_hello *m,
+int cw_lg_hello(struct cw_ledger *l, struct lg_term *t, const struct cw_pl_hello *m,
     uint64_t now_ms);
-int lg_status(struct cw_ledger *l, struct lg_term *t, const struct cw_pl_status *m,
+int cw_lg_status(struct cw_ledger *l, struct lg_term *t, const struct cw_pl_status *m,
     uint64_t now_ms);
 
 /* ledger_result.c: within a transaction. */
-int lg_apply_notes(struct cw_ledger *l);
+int cw_lg_apply_notes(struct cw_ledger *l);
 /* Ends orders that have no open record any more. */
-int lg_settle_orders(struct cw_ledger *l);
-void lg_drop_lease(struct lg_term *t, uint64_t order, uint64_t record, uint32_t epoch);
+int cw_lg_settle_orders(struct cw_ledger *l);
+void cw_lg_drop_lease(struct lg_term *t, uint64_t order, uint64_t record, uint32_t epoch);
 
 /* ledger_lease.c */
 /* Leases waiting records to terminals with credit, within a transaction. */
-int lg_dispatch(struct cw_ledger *l);
+int cw_lg_dispatch(struct cw_ledger *l);
 /* Sends what is due, after a commit. */
-int lg_send_due(struct cw_ledger *l, uint64_t now_ms);
-uint8_t lg_wire_state(uint8_t state);
+int cw_lg_send_due(struct cw_ledger *l, uint64_t now_ms);
+uint8_t cw_lg_wire_state(uint8_t state);
 /* ORDER to one terminal; ENOENT is no error. */
-int lg_send_order(struct cw_ledger *l, struct lg_term *t, uint64_t order);
-int lg_send_chunk(struct cw_ledger *l, struct lg_term *t, const struct cw_pl_get *g);
+int cw_lg_send_order(struct cw_ledger *l, struct lg_term *t, uint64_t order);
+int cw_lg_send_chunk(struct cw_ledger *l, struct lg_term *t, const struct cw_pl_get *g);
 /* ORDER_STATE to every terminal that was told of the order; after a commit. */
-void lg_tell_state(struct cw_ledger *l, uint64_t order, uint8_t state);
+void cw_lg_tell_state(struct cw_ledger *l, uint64_t order, uint8_t state);
 
 #endif

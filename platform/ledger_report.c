@@ -71,22 +71,22 @@ check_term(struct cw_ledger_report *r, struct cw_ledger_report_term *rt,
 	rt->dev_good = t->dev_good - t->base_good;
 	rt->dev_reject = t->dev_reject - t->base_reject;
 	if (!t->dev_known && rt->cards == 0) {
-		rt->dev = CW_DEV_EQUAL;		/* no card here, no counter there */
+		rt->dev = CW_COUNTERS_EQUAL;		/* no card here, no counter there */
 		return;
 	}
 	if (!t->dev_known || !t->dev_fresh) {
-		rt->dev = CW_DEV_UNKNOWN;
+		rt->dev = CW_COUNTERS_UNKNOWN;
 		if (r->adds_up && r->settled)
 			snprintf(r->why, sizeof r->why,
 			    "waiting for the machine's counters from %s", rt->name);
 		r->settled = false;
 		return;
 	}
-	rt->dev = CW_DEV_EQUAL;
+	rt->dev = CW_COUNTERS_EQUAL;
 	if (rt->dev_feed == rt->cards && rt->dev_good == rt->good &&
 	    rt->dev_reject == rt->wrong)
 		return;
-	rt->dev = CW_DEV_DIFFERS;
+	rt->dev = CW_COUNTERS_DIFFERS;
 	fault(r, "%s: the machine counted %u fed, %u good, %u reject; the results "
 	    "say %llu, %llu, %llu: count the bins", rt->name, rt->dev_feed,
 	    rt->dev_good, rt->dev_reject, (unsigned long long)rt->cards,

@@ -22,7 +22,7 @@ cw_ledger_blank_fault(uint16_t outcome, uint8_t verdict)
 }
 
 void
-lg_drop_lease(struct lg_term *t, uint64_t order, uint64_t record, uint32_t epoch)
+cw_lg_drop_lease(struct lg_term *t, uint64_t order, uint64_t record, uint32_t epoch)
 {
 	unsigned int i;
 
@@ -76,7 +76,7 @@ end_lease(struct cw_ledger *l, struct cw_st_record *rec,
 	if (err == 0 && (to == CW_REC_ISSUED || to == CW_REC_CANCELLED))
 		err = l->ops->payload_destroy(l->h, rec->order, rec->record);
 	l->work = l->work || to == CW_REC_WAITING;
-	lg_touch(l, rec->order);
+	cw_lg_touch(l, rec->order);
 	return err;
 }
 
@@ -119,7 +119,7 @@ keep_stray(struct cw_ledger *l, const struct lg_term *t, struct cw_st_result *r)
 	err = l->ops->result_add(l->h, r);
 	if (err < 0)
 		return err;
-	return lg_event(l, r->order, "%s reported a card (verdict %u) for record "
+	return cw_lg_event(l, r->order, "%s reported a card (verdict %u) for record "
 	    "%llu attempt %u, which it did not hold: find card %u and destroy it",
 	    t->name, r->verdict, (unsigned long long)r->record, r->epoch,
 	    r->card_no);
@@ -150,7 +150,7 @@ record_result(struct cw_ledger *l, struct lg_term *t, const struct cw_pl_result 
 	if (err < 0)
 		return err;
 
-	lg_drop_lease(t, m->order, m->record, m->epoch);
+	cw_lg_drop_lease(t, m->order, m->record, m->epoch);
 	rec.outcome = r.outcome;
 	rec.sw = r.sw;
 	if (r.verdict == CW_CARD_GOOD)
@@ -201,7 +201,7 @@ apply_revoked(struct cw_ledger *l, struct lg_term *t, const struct cw_pl_revoke 
 	err = l->ops->order_get(l->h, m->order, &o);
 	if (err < 0)
 		return err;
-	lg_drop_lease(t, m->order, m->record, m->epoch);
+	cw_lg_drop_lease(t, m->order, m->record, m->epoch);
 	return end_lease(l, &rec, &o, CW_REC_WAITING);
 }
 
@@ -231,13 +231,13 @@ apply_refused(struct cw_ledger *l, struct lg_term *t, const struct cw_pl_refused
 	snprintf(o.reason, sizeof o.reason, "%.60s: %.130s", t->name, m->text);
 	err = l->ops->order_put(l->h, &o);
 	if (err == 0)
-		err = lg_event(l, o.id, "blocked: %.190s", o.reason);
-	lg_touch(l, o.id);
+		err = cw_lg_event(l, o.id, "blocked: %.190s", o.reason);
+	cw_lg_touch(l, o.id);
 	return err;
 }
 
 int
-lg_apply_notes(struct cw_ledger *l)
+cw_lg_apply_notes(struct cw_ledger *l)
 {
 	const struct lg_note *n;
 	struct lg_term *t;
@@ -279,10 +279,10 @@ settle_order(struct cw_ledger *l, uint64_t id)
 	if (o.counts.rec[CW_REC_WAITING] == 0 && o.counts.rec[CW_REC_LEASED] == 0) {
 		o.state = o.state == CW_ORD_CANCELLING ? CW_ORD_CANCELLED :
 		    CW_ORD_DONE;
-		o.ended_ms = lg_utc(l);
+		o.ended_ms = cw_lg_utc(l);
 		err = l->ops->order_put(l->h, &o);
 		if (err == 0)
-			err = lg_event(l, id, "%s: %llu issued, %llu failed, %llu in "
+			err = cw_lg_event(l, id, "%s: %llu issued, %llu failed, %llu in "
 			    "doubt, %llu cancelled", cw_order_state_word(o.state),
 			    (unsigned long long)o.counts.rec[CW_REC_ISSUED],
 			    (unsigned long long)o.counts.rec[CW_REC_FAILED],
@@ -292,12 +292,12 @@ settle_order(struct cw_ledger *l, uint64_t id)
 	if (err == 0 && (o.state != was || o.state == CW_ORD_BLOCKED) &&
 	    l->tell_cnt < LG_TOUCHED_MAX)
 		l->tell[l->tell_cnt++] = (struct cw_pl_order_state_msg){ o.id,
-		    lg_wire_state(o.state) };
+		    cw_lg_wire_state(o.state) };
 	return err;
 }
 
 int
-lg_settle_orders(struct cw_ledger *l)
+cw_lg_settle_orders(struct cw_ledger *l)
 {
 	unsigned int i;
 	int err = 0;

@@ -92,7 +92,7 @@ cw_reader_line_wt(const struct cw_reader_slot *s)
 
 static int
 line_set(struct cw_reader *r, struct cw_reader_slot *s,
-    const struct cw_line *line)
+    const struct cw_card_line *line)
 {
 	int err;
 
@@ -124,7 +124,7 @@ act_power(struct cw_reader *r, struct cw_reader_slot *s, bool on)
 static int
 act_rst(struct cw_reader *r, struct cw_reader_slot *s)
 {
-	struct cw_line line;
+	struct cw_card_line line;
 	int err;
 
 	line.clk_hz = r->cfg.clk_hz;
@@ -236,7 +236,7 @@ cw_reader_line_activate(struct cw_reader *r, struct cw_reader_slot *s,
 static void
 atr_whole(struct cw_reader *r, struct cw_reader_slot *s)
 {
-	struct cw_line line = s->line;
+	struct cw_card_line line = s->line;
 	uint16_t fi;
 	uint32_t fmax_hz;
 	uint8_t di;
@@ -382,7 +382,7 @@ speed_best(struct cw_reader *r, struct cw_reader_slot *s, uint8_t cap)
 		return false;
 	for (i = 0; i < sizeof di_order; i++) {
 		uint8_t ta1 = (uint8_t)((s->atr.ta1 & 0xf0) | di_order[i]);
-		struct cw_line *l = &s->line_want;
+		struct cw_card_line *l = &s->line_want;
 
 		if (cw_pps_fidi(ta1, &fi, &fmax_hz, &di) < 0 || di > card_di)
 			continue;

@@ -26,7 +26,7 @@
  */
 
 /* ISO/IEC 7816-3:2006, clauses 7 and 8 */
-struct cw_line {
+struct cw_card_line {
 	uint32_t clk_hz;	/* 1e6..5e6 before PPS, the card's limit after */
 	uint32_t etu_clk;	/* clocks per etu, F/D: 372 at reset */
 	uint16_t guard_etu;	/* 12 + N: leading edge to leading edge */
@@ -56,13 +56,13 @@ struct cw_card_ops {
 	 */
 	int (*reset)(void *dev, uint8_t slot, bool asserted);
 	/* CW_ERANGE if not reachable within 1 %; else in force at once. */
-	int (*set_line)(void *dev, uint8_t slot, const struct cw_line *line);
+	int (*set_line)(void *dev, uint8_t slot, const struct cw_card_line *line);
 	/*
 	 * Can F and D of ta1 be done?  Fills clk_hz (the fastest up to F's fmax)
 	 * and etu_clk (F/D rounded); CW_ERANGE if not.  Asked before PPS, from
 	 * the card's best downward.
 	 */
-	int (*best_line)(void *dev, uint8_t slot, uint8_t ta1, struct cw_line *line);
+	int (*best_line)(void *dev, uint8_t slot, uint8_t ta1, struct cw_card_line *line);
 	/* borrows buf until CW_EV_SENT / CW_EV_NACK */
 	int (*send)(void *dev, uint8_t slot, const uint8_t *buf, size_t len);
 	/*
@@ -89,7 +89,7 @@ struct cw_net_ops {
 	void (*close)(void *dev, int conn);
 };
 
-struct cw_store_ops {
+struct cw_image_ops {
 	/* Bulk memory for the image.  off + len <= the cap of the config. */
 	int (*write)(void *dev, uint32_t off, const uint8_t *buf, size_t len);
 	/* Lends len bytes at off until the next store call. NULL on failure. */

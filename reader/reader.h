@@ -24,7 +24,7 @@ struct cw_reader;
 struct cw_reader_config {
 	const struct cw_card_ops *card;
 	const struct cw_net_ops *net;
-	const struct cw_store_ops *store;
+	const struct cw_image_ops *store;
 	const struct cw_sys_ops *sys;
 	void *dev;			/* given to every op */
 	uint8_t serial[16];

@@ -114,7 +114,7 @@ struct cw_reader_slot {
 	size_t rsp_len;		/* data bytes in rsp, without SW */
 
 	/* the card line */
-	struct cw_line line;
+	struct cw_card_line line;
 	struct cw_atr atr;	/* raw_len 0: no valid ATR in this activation */
 	struct cw_atr_rx atr_rx;
 	enum cw_reader_act act;
@@ -123,7 +123,7 @@ struct cw_reader_slot {
 	bool inverse;
 	uint8_t ta1;		/* F and D in use */
 	uint8_t ta1_want;	/* under negotiation */
-	struct cw_line line_want;
+	struct cw_card_line line_want;
 	uint8_t pps_len;
 	uint8_t pps[6];
 

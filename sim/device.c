@@ -12,7 +12,7 @@
 #define RESET_JAM 0x0002
 #define MANY 65535u
 
-#define UNKNOWN 0xFF		/* a command that is none of enum cw_dev_command */
+#define UNKNOWN 0xFF		/* a command that is none of enum cw_device_command */
 
 #define SAVE_MAGIC 0x43574456	/* "CWDV" */
 #define SAVE_VERSION 1
@@ -41,7 +41,7 @@ put_u32(uint16_t *reg, uint32_t v)
 static bool
 moves(const struct cw_sim_station *s)
 {
-	return s->state == CW_DEV_FEEDING || s->state == CW_DEV_BINNING;
+	return s->state == CW_DEVICE_FEEDING || s->state == CW_DEVICE_BINNING;
 }
 
 static bool
@@ -50,7 +50,7 @@ jammed(const struct cw_sim_device *d)
 	uint16_t i;
 
 	for (i = 0; i < d->cfg.station_cnt; i++)
-		if (d->station[i].state == CW_DEV_JAMMED)
+		if (d->station[i].state == CW_DEVICE_JAMMED)
 			return true;
 	return false;
 }
@@ -58,7 +58,7 @@ jammed(const struct cw_sim_device *d)
 static bool
 beat_late(const struct cw_sim_device *d, uint64_t now_us)
 {
-	return !d->beat_known || now_us - d->beat_us > CW_DEV_BEAT_US;
+	return !d->beat_known || now_us - d->beat_us > CW_DEVICE_BEAT_US;
 }
 
 void
@@ -67,8 +67,8 @@ cw_sim_device_init(struct cw_sim_device *d,
 {
 	memset(d, 0, sizeof *d);
 	d->cfg = *cfg;
-	if (d->cfg.station_cnt > CW_DEV_STATIONS_MAX)
-		d->cfg.station_cnt = CW_DEV_STATIONS_MAX;
+	if (d->cfg.station_cnt > CW_DEVICE_STATIONS_MAX)
+		d->cfg.station_cnt = CW_DEVICE_STATIONS_MAX;
 	d->mech = *mech;
 	d->hopper = cfg->hopper;
 	d->boot_cnt = 1;
@@ -88,7 +88,7 @@ finish(struct cw_sim_station *s, uint8_t result)
 static void
 empty(struct cw_sim_station *s, uint8_t where)
 {
-	s->state = CW_DEV_EMPTY;
+	s->state = CW_DEVICE_EMPTY;
 	s->where = where;
 	s->last_no = s->card_no;
 	s->card_no = 0;
@@ -107,27 +107,27 @@ not_fed(struct cw_sim_device *d, struct cw_sim_station *s)
 		d->hopper = 0;
 	if (s->card_no == d->fed && !s->again) {
 		d->fed--;
-		s->state = CW_DEV_EMPTY;
+		s->state = CW_DEVICE_EMPTY;
 		s->card_no = 0;
 		s->waits = false;
 	} else {
 		d->lost++;
 		empty(s, LOST);
 	}
-	finish(s, CW_DEV_HOPPER_EMPTY);
+	finish(s, CW_DEVICE_HOPPER_EMPTY);
 }
 
 static void
 start_feed(struct cw_sim_device *d, struct cw_sim_station *s)
 {
 	if (d->hopper == 0) {
-		finish(s, CW_DEV_HOPPER_EMPTY);
+		finish(s, CW_DEVICE_HOPPER_EMPTY);
 		return;
 	}
 	if (d->hopper != UINT32_MAX)
 		d->hopper--;
 	s->card_no = ++d->fed;
-	s->state = CW_DEV_FEEDING;
+	s->state = CW_DEVICE_FEEDING;
 	s->asked = false;
 	s->again = false;
 	s->jams = d->cfg.jam_every != 0 && ++d->jam_cnt >= d->cfg.jam_every;
@@ -138,7 +138,7 @@ start_feed(struct cw_sim_device *d, struct cw_sim_station *s)
 static void
 start_bin(struct cw_sim_station *s, uint8_t target)
 {
-	s->state = CW_DEV_BINNING;
+	s->state = CW_DEVICE_BINNING;
 	s->target = target;
 	s->asked = false;
 }
@@ -153,22 +153,22 @@ take_command(struct cw_sim_device *d, uint16_t i, uint64_t now_us)
 
 	if (seq == s->done_seq || s->command != 0 || moves(s))
 		return false;
-	if (command == CW_DEV_FEED && s->state == CW_DEV_EMPTY && may_feed &&
+	if (command == CW_DEVICE_FEED && s->state == CW_DEVICE_EMPTY && may_feed &&
 	    jammed(d))
 		return false;
 
 	s->seq = seq;
-	s->command = (uint8_t)(command == 0 || command > CW_DEV_REJECT ?
+	s->command = (uint8_t)(command == 0 || command > CW_DEVICE_REJECT ?
 	    UNKNOWN : command);
-	if (command == CW_DEV_FEED && s->state == CW_DEV_EMPTY && may_feed) {
+	if (command == CW_DEVICE_FEED && s->state == CW_DEVICE_EMPTY && may_feed) {
 		start_feed(d, s);
-	} else if (s->state == CW_DEV_CARD &&
-	    (command == CW_DEV_GOOD || command == CW_DEV_REJECT)) {
-		start_bin(s, command == CW_DEV_GOOD ? GOOD : REJECT);
+	} else if (s->state == CW_DEVICE_CARD &&
+	    (command == CW_DEVICE_GOOD || command == CW_DEVICE_REJECT)) {
+		start_bin(s, command == CW_DEVICE_GOOD ? GOOD : REJECT);
 	} else {
-		finish(s, s->state == CW_DEV_EMPTY && s->where == LOST &&
-		    (command == CW_DEV_GOOD || command == CW_DEV_REJECT) ?
-		    CW_DEV_LOST : CW_DEV_REFUSED);
+		finish(s, s->state == CW_DEVICE_EMPTY && s->where == LOST &&
+		    (command == CW_DEVICE_GOOD || command == CW_DEVICE_REJECT) ?
+		    CW_DEVICE_LOST : CW_DEVICE_REFUSED);
 	}
 	return true;
 }
@@ -182,7 +182,7 @@ ask_world(struct cw_sim_device *d, uint16_t i, uint64_t now_us)
 
 	s->asked = true;
 	s->waits = d->mech.async;
-	if (s->state == CW_DEV_BINNING) {
+	if (s->state == CW_DEVICE_BINNING) {
 		s->due_us = now_us + d->cfg.move_us;
 		d->mech.bin(d->mech.ctx, i, s->card_no, s->target);
 		return;
@@ -198,9 +198,9 @@ ask_world(struct cw_sim_device *d, uint16_t i, uint64_t now_us)
 static void
 arrive(struct cw_sim_device *d, struct cw_sim_station *s)
 {
-	if (s->state == CW_DEV_FEEDING) {
-		s->state = s->jams ? CW_DEV_JAMMED : CW_DEV_CARD;
-		finish(s, s->jams ? CW_DEV_JAM : CW_DEV_OK);
+	if (s->state == CW_DEVICE_FEEDING) {
+		s->state = s->jams ? CW_DEVICE_JAMMED : CW_DEVICE_CARD;
+		finish(s, s->jams ? CW_DEVICE_JAM : CW_DEVICE_OK);
 		return;
 	}
 	if (s->target == GOOD)
@@ -208,7 +208,7 @@ arrive(struct cw_sim_device *d, struct cw_sim_station *s)
 	else
 		d->reject++;
 	empty(s, s->target);
-	finish(s, CW_DEV_OK);
+	finish(s, CW_DEVICE_OK);
 }
 
 /* One round of a station; true when something changed. */
@@ -217,7 +217,7 @@ step_station(struct cw_sim_device *d, uint16_t i, uint64_t now_us)
 {
 	struct cw_sim_station *s = &d->station[i];
 
-	if (s->state == CW_DEV_JAMMED && (d->hold[1] & RESET_JAM) != 0 &&
+	if (s->state == CW_DEVICE_JAMMED && (d->hold[1] & RESET_JAM) != 0 &&
 	    d->cfg.jam_clears) {
 		start_bin(s, REJECT);
 		return true;
@@ -248,7 +248,7 @@ fed_shown(const struct cw_sim_device *d)
 
 	for (i = 0; i < d->cfg.station_cnt; i++) {
 		s = &d->station[i];
-		if (s->state == CW_DEV_FEEDING && !s->again &&
+		if (s->state == CW_DEVICE_FEEDING && !s->again &&
 		    (s->waits || !s->asked) && s->card_no <= fed)
 			fed = s->card_no - 1;
 	}
@@ -261,17 +261,17 @@ machine_state(const struct cw_sim_device *d, uint64_t now_us)
 	uint16_t i;
 
 	if (jammed(d))
-		return CW_DEV_ABORTED;
+		return CW_DEVICE_ABORTED;
 	if ((d->hold[1] & RUN) == 0)
-		return CW_DEV_STOPPED;
+		return CW_DEVICE_STOPPED;
 	if (beat_late(d, now_us))
-		return CW_DEV_HELD;
+		return CW_DEVICE_HELD;
 	if (d->hopper == 0 || d->dry)
-		return CW_DEV_SUSPENDED;
+		return CW_DEVICE_SUSPENDED;
 	for (i = 0; i < d->cfg.station_cnt; i++)
 		if (moves(&d->station[i]))
-			return CW_DEV_EXECUTE;
-	return CW_DEV_IDLE;
+			return CW_DEVICE_EXECUTE;
+	return CW_DEVICE_IDLE;
 }
 
 static void
@@ -349,14 +349,14 @@ cw_sim_device_moved(struct cw_sim_device *d, uint16_t station, int err)
 	if (!moves(s) || !s->waits)
 		return;
 	s->waits = false;
-	if (s->state == CW_DEV_FEEDING && err < 0) {
+	if (s->state == CW_DEVICE_FEEDING && err < 0) {
 		not_fed(d, s);
-	} else if (s->state == CW_DEV_FEEDING) {
+	} else if (s->state == CW_DEVICE_FEEDING) {
 		d->dry = false;
 	} else if (err < 0) {
 		d->lost++;
 		empty(s, LOST);
-		finish(s, CW_DEV_LOST);
+		finish(s, CW_DEVICE_LOST);
 	}
 }
 
@@ -366,12 +366,12 @@ cw_sim_device_lost(struct cw_sim_device *d, uint16_t station)
 	struct cw_sim_station *s;
 
 	if (station >= d->cfg.station_cnt ||
-	    d->station[station].state == CW_DEV_EMPTY)
+	    d->station[station].state == CW_DEVICE_EMPTY)
 		return;
 	s = &d->station[station];
 	d->lost++;
 	empty(s, LOST);
-	finish(s, CW_DEV_LOST);
+	finish(s, CW_DEVICE_LOST);
 }
 
 void
@@ -450,7 +450,7 @@ load_station(struct cw_rd *r, struct cw_sim_station *s)
 	s->card_no = cw_rd_u32(r);
 	s->last_no = cw_rd_u32(r);
 	(void)cw_rd_u32(r);
-	return s->state > CW_DEV_JAMMED ? CW_EFORMAT : 0;
+	return s->state > CW_DEVICE_JAMMED ? CW_EFORMAT : 0;
 }
 
 int
@@ -467,7 +467,7 @@ cw_sim_device_load(struct cw_sim_device *d, const uint8_t *buf, size_t len)
 	if (cw_rd_u16(&r) != SAVE_VERSION)
 		return CW_EVERSION;
 	cnt = cw_rd_u16(&r);
-	if (cnt > CW_DEV_STATIONS_MAX || len != 44 + 24u * cnt)
+	if (cnt > CW_DEVICE_STATIONS_MAX || len != 44 + 24u * cnt)
 		return CW_EFORMAT;
 	n.fed = cw_rd_u32(&r);
 	n.good = cw_rd_u32(&r);
@@ -482,7 +482,7 @@ cw_sim_device_load(struct cw_sim_device *d, const uint8_t *buf, size_t len)
 		err = load_station(&r, &spare);
 		if (i < d->cfg.station_cnt)
 			n.station[i] = spare;
-		else if (err == 0 && spare.state != CW_DEV_EMPTY)
+		else if (err == 0 && spare.state != CW_DEVICE_EMPTY)
 			err = CW_ERANGE;
 	}
 	if (cw_rd_u32(&r) != cw_crc32(0, buf, len - 4))
@@ -507,7 +507,7 @@ cw_sim_device_check(const struct cw_sim_device *d)
 
 	for (i = 0; i < d->cfg.station_cnt; i++) {
 		no = d->station[i].card_no;
-		if ((no != 0) != (d->station[i].state != CW_DEV_EMPTY) ||
+		if ((no != 0) != (d->station[i].state != CW_DEVICE_EMPTY) ||
 		    no > d->fed)
 			return false;
 		for (k = 0; k < i && no != 0; k++)

@@ -38,16 +38,16 @@
  *
  * A station takes one command at a time; a sequence number written meanwhile is
  * looked at when the movement is over (the last one written counts).  Feeding
- * needs the run bit and a heartbeat that changed within CW_DEV_BEAT_US, else it
+ * needs the run bit and a heartbeat that changed within CW_DEVICE_BEAT_US, else it
  * is refused; during a jam anywhere it waits for the jam's end.  Binning is
  * always possible, so that stations can be cleared.
  *
  * A jam stops a feed half-way: station state 4, result 3, machine state 5.
  * While "reset jam" is set the card moves to the reject bin and is counted there.
  */
-#define CW_DEV_STATIONS_MAX 64
-#define CW_DEV_HOLD_CNT (10 + 4 * CW_DEV_STATIONS_MAX)
-#define CW_DEV_INPUT_CNT (20 + 8 * CW_DEV_STATIONS_MAX)
+#define CW_DEVICE_STATIONS_MAX 64
+#define CW_DEVICE_HOLD_CNT (10 + 4 * CW_DEVICE_STATIONS_MAX)
+#define CW_DEVICE_INPUT_CNT (20 + 8 * CW_DEVICE_STATIONS_MAX)
 
 struct cw_sim_device_config {
 	uint16_t station_cnt;
@@ -57,13 +57,13 @@ struct cw_sim_device_config {
 	bool jam_clears;		/* a jam clears by "reset jam"; its card is then rejected */
 };
 
-#define CW_DEV_BEAT_US 5000000u	/* the terminal's heartbeat is late after this */
+#define CW_DEVICE_BEAT_US 5000000u	/* the terminal's heartbeat is late after this */
 
-enum cw_dev_state { CW_DEV_EMPTY, CW_DEV_FEEDING, CW_DEV_CARD, CW_DEV_BINNING, CW_DEV_JAMMED };
-enum cw_dev_command { CW_DEV_FEED = 1, CW_DEV_GOOD, CW_DEV_REJECT };
-enum cw_dev_result { CW_DEV_OK, CW_DEV_REFUSED, CW_DEV_HOPPER_EMPTY, CW_DEV_JAM, CW_DEV_LOST };
-enum cw_dev_machine { CW_DEV_STOPPED, CW_DEV_IDLE, CW_DEV_EXECUTE, CW_DEV_HELD,
-    CW_DEV_SUSPENDED, CW_DEV_ABORTED };
+enum cw_device_state { CW_DEVICE_EMPTY, CW_DEVICE_FEEDING, CW_DEVICE_CARD, CW_DEVICE_BINNING, CW_DEVICE_JAMMED };
+enum cw_device_command { CW_DEVICE_FEED = 1, CW_DEVICE_GOOD, CW_DEVICE_REJECT };
+enum cw_device_result { CW_DEVICE_OK, CW_DEVICE_REFUSED, CW_DEVICE_HOPPER_EMPTY, CW_DEVICE_JAM, CW_DEVICE_LOST };
+enum cw_device_machine { CW_DEVICE_STOPPED, CW_DEVICE_IDLE, CW_DEVICE_EXECUTE, CW_DEVICE_HELD,
+    CW_DEVICE_SUSPENDED, CW_DEVICE_ABORTED };
 
 /*
  * What the device does to the world (the simulated contacts).  Both are called
@@ -83,7 +83,7 @@ struct cw_sim_mech {
 
 /* One station; private. */
 struct cw_sim_station {
-	uint8_t state;		/* enum cw_dev_state */
+	uint8_t state;		/* enum cw_device_state */
 	uint8_t command;	/* under way; 0 none */
 	uint8_t result;		/* of done_seq */
 	uint8_t target;		/* where the card under way goes: 1 good, 2 reject */
@@ -101,8 +101,8 @@ struct cw_sim_station {
 struct cw_sim_device {
 	struct cw_sim_device_config cfg;
 	struct cw_sim_mech mech;
-	uint16_t hold[CW_DEV_HOLD_CNT];
-	uint16_t input[CW_DEV_INPUT_CNT];
+	uint16_t hold[CW_DEVICE_HOLD_CNT];
+	uint16_t input[CW_DEVICE_INPUT_CNT];
 	uint32_t fed, good, reject, lost;
 	uint32_t hopper;
 	uint32_t jam_cnt;	/* feeds since the last jam */
@@ -112,7 +112,7 @@ struct cw_sim_device {
 	bool beat_known;
 	uint64_t beat_us;
 	uint64_t own_beat_us;	/* when the device's heartbeat rises next */
-	struct cw_sim_station station[CW_DEV_STATIONS_MAX];
+	struct cw_sim_station station[CW_DEVICE_STATIONS_MAX];
 };
 
 /* No card in it, hopper as configured, first start; cfg and mech are copied. */
@@ -134,7 +134,7 @@ void cw_sim_device_restart(struct cw_sim_device *d);
  * load, after init: 0, CW_EFORMAT, CW_ECRC, CW_EVERSION, or CW_ERANGE when more
  * stations hold cards than the device has now; then restarts.
  */
-#define CW_DEV_SAVE_MAX (40 + 24 * CW_DEV_STATIONS_MAX + 4)
+#define CW_DEVICE_SAVE_MAX (40 + 24 * CW_DEVICE_STATIONS_MAX + 4)
 int cw_sim_device_save(const struct cw_sim_device *d, uint8_t *buf, size_t cap);
 int cw_sim_device_load(struct cw_sim_device *d, const uint8_t *buf, size_t len);
 

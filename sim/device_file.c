@@ -15,11 +15,11 @@
 #define HDR_LEN 16		/* magic, length, generation */
 #define SLOT_MAGIC 0x4357534C	/* "CWSL" */
 
-_Static_assert(HDR_LEN + CW_DEV_SAVE_MAX + 4 <= SLOT_LEN, "slot too small");
+_Static_assert(HDR_LEN + CW_DEVICE_SAVE_MAX + 4 <= SLOT_LEN, "slot too small");
 
 /* Generation of a whole slot with its content in out, or 0. */
 static uint64_t
-slot_read(int fd, int slot, uint8_t out[CW_DEV_SAVE_MAX], size_t *len)
+slot_read(int fd, int slot, uint8_t out[CW_DEVICE_SAVE_MAX], size_t *len)
 {
 	uint8_t buf[SLOT_LEN];
 	struct cw_rd r;
@@ -32,7 +32,7 @@ slot_read(int fd, int slot, uint8_t out[CW_DEV_SAVE_MAX], size_t *len)
 		return 0;
 	*len = cw_rd_u32(&r);
 	generation = cw_rd_u64(&r);
-	if (*len > CW_DEV_SAVE_MAX)
+	if (*len > CW_DEVICE_SAVE_MAX)
 		return 0;
 	memcpy(out, buf + HDR_LEN, *len);
 	r.off += *len;
@@ -44,7 +44,7 @@ int
 cw_device_file_open(struct cw_device_file *f, const char *path, bool sync,
     struct cw_sim_device *d, char *err, size_t err_cap)
 {
-	uint8_t a[CW_DEV_SAVE_MAX], b[CW_DEV_SAVE_MAX];
+	uint8_t a[CW_DEVICE_SAVE_MAX], b[CW_DEVICE_SAVE_MAX];
 	size_t a_len = 0, b_len = 0;
 	uint64_t a_gen, b_gen;
 	int rc = 0;
@@ -89,7 +89,7 @@ cw_device_file_store(struct cw_device_file *f, const struct cw_sim_device *d)
 	struct cw_wr w = cw_wr_init(buf, sizeof buf);
 	int slot = 1 - f->safe_slot, len;
 
-	len = cw_sim_device_save(d, buf + HDR_LEN, CW_DEV_SAVE_MAX);
+	len = cw_sim_device_save(d, buf + HDR_LEN, CW_DEVICE_SAVE_MAX);
 
 	if ((size_t)len == f->len && memcmp(buf + HDR_LEN, f->last, f->len) == 0)
 		return 0;

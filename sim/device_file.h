@@ -19,7 +19,7 @@ struct cw_device_file {
 	int safe_slot;		/* which slot the disk has for certain */
 	uint32_t fed_stored;	/* d->fed as the disk has it for certain */
 	size_t len;		/* of what was stored last */
-	uint8_t last[CW_DEV_SAVE_MAX];
+	uint8_t last[CW_DEVICE_SAVE_MAX];
 };
 
 /*

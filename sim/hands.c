@@ -46,7 +46,7 @@ cw_hands_next(struct cw_hands *h, struct cw_hands_ask *ask)
 		s = &h->dev->station[i];
 		if (!s->waits)
 			continue;
-		ask->feed = s->state == CW_DEV_FEEDING;
+		ask->feed = s->state == CW_DEVICE_FEEDING;
 		ask->station = i;
 		ask->card_no = s->card_no;
 		ask->bin = s->target;
@@ -66,7 +66,7 @@ cw_hands_up(struct cw_hands *h)
 
 /* The station, if its movement of that kind is what the answer is about. */
 static const struct cw_sim_station *
-asked(const struct cw_hands *h, uint16_t station, enum cw_dev_state state)
+asked(const struct cw_hands *h, uint16_t station, enum cw_device_state state)
 {
 	const struct cw_sim_station *s;
 
@@ -79,7 +79,7 @@ asked(const struct cw_hands *h, uint16_t station, enum cw_dev_state state)
 void
 cw_hands_fed(struct cw_hands *h, uint16_t station, uint32_t card_no, int err)
 {
-	const struct cw_sim_station *s = asked(h, station, CW_DEV_FEEDING);
+	const struct cw_sim_station *s = asked(h, station, CW_DEVICE_FEEDING);
 
 	if (s != NULL && s->card_no == card_no)
 		cw_sim_device_moved(h->dev, station, err);
@@ -89,7 +89,7 @@ void
 cw_hands_binned(struct cw_hands *h, uint16_t station, uint32_t card_no,
     uint8_t bin)
 {
-	const struct cw_sim_station *s = asked(h, station, CW_DEV_BINNING);
+	const struct cw_sim_station *s = asked(h, station, CW_DEVICE_BINNING);
 
 	if (s != NULL)
 		cw_sim_device_moved(h->dev, station,
@@ -104,8 +104,8 @@ bool
 cw_hands_lost(struct cw_hands *h, uint16_t station)
 {
 	if (station >= h->dev->cfg.station_cnt ||
-	    h->dev->station[station].state == CW_DEV_EMPTY ||
-	    asked(h, station, CW_DEV_FEEDING) != NULL)
+	    h->dev->station[station].state == CW_DEVICE_EMPTY ||
+	    asked(h, station, CW_DEVICE_FEEDING) != NULL)
 		return false;
 	cw_sim_device_lost(h->dev, station);
 	return true;

@@ -26,7 +26,7 @@ struct cw_hands_ask {
 struct cw_hands {
 	struct cw_sim_device *dev;	/* borrowed */
 	struct cw_sim_mech mech;
-	bool ask[CW_DEV_STATIONS_MAX];
+	bool ask[CW_DEVICE_STATIONS_MAX];
 };
 
 /* h and dev stay where they are. */

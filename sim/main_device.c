@@ -99,7 +99,7 @@ option(struct options *o, int opt)
 		break;
 	case OPT_STATIONS:
 		o->dev.station_cnt = (uint16_t)cw_args_u32("--stations", optarg,
-		    1, CW_DEV_STATIONS_MAX);
+		    1, CW_DEVICE_STATIONS_MAX);
 		break;
 	case OPT_HOPPER:
 		o->dev.hopper = cw_args_count("--hopper", optarg);
@@ -289,8 +289,8 @@ serve(struct program *p, const struct options *o)
 {
 	struct cw_modbus_srv_config cfg = {
 		.ip = o->listen.ip, .port = o->listen.port,
-		.hold = p->dev.hold, .hold_cnt = CW_DEV_HOLD_CNT,
-		.input = p->dev.input, .input_cnt = CW_DEV_INPUT_CNT,
+		.hold = p->dev.hold, .hold_cnt = CW_DEVICE_HOLD_CNT,
+		.input = p->dev.input, .input_cnt = CW_DEVICE_INPUT_CNT,
 		.written = on_written, .ctx = p,
 	};
 	struct cw_contact_cli_cb cb = {

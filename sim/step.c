@@ -57,7 +57,7 @@ cw_step_fault_text(unsigned int fault)
 /* ---- random numbers: splitmix64 ------------------------------------------ */
 
 uint64_t
-step_rand(struct cw_step *s)
+cw_step_rand(struct cw_step *s)
 {
 	uint64_t z = s->rng += UINT64_C(0x9E3779B97F4A7C15);
 
@@ -67,42 +67,42 @@ step_rand(struct cw_step *s)
 }
 
 uint64_t
-step_below(struct cw_step *s, uint64_t n)
+cw_step_below(struct cw_step *s, uint64_t n)
 {
-	return n == 0 ? 0 : step_rand(s) % n;
+	return n == 0 ? 0 : cw_step_rand(s) % n;
 }
 
 uint64_t
-step_between(struct cw_step *s, uint64_t lo, uint64_t hi)
+cw_step_between(struct cw_step *s, uint64_t lo, uint64_t hi)
 {
-	return lo + step_below(s, hi - lo + 1);
+	return lo + cw_step_below(s, hi - lo + 1);
 }
 
 bool
-step_chance(struct cw_step *s, uint32_t ppm)
+cw_step_chance(struct cw_step *s, uint32_t ppm)
 {
-	return ppm > 0 && !s->quiet && step_below(s, 1000000) < ppm;
+	return ppm > 0 && !s->quiet && cw_step_below(s, 1000000) < ppm;
 }
 
 void
-step_count(struct cw_step *s, enum cw_step_fault kind)
+cw_step_count(struct cw_step *s, enum cw_step_fault kind)
 {
 	s->res->faults[kind]++;
 }
 
 bool
-step_fault(struct cw_step *s, enum cw_step_fault kind)
+cw_step_fault(struct cw_step *s, enum cw_step_fault kind)
 {
-	if (!step_chance(s, s->plan.ppm[kind]))
+	if (!cw_step_chance(s, s->plan.ppm[kind]))
 		return false;
-	step_count(s, kind);
+	cw_step_count(s, kind);
 	return true;
 }
 
 /* ---- telling ------------------------------------------------------------- */
 
 void
-step_hash(struct cw_step *s, const void *buf, size_t len)
+cw_step_hash(struct cw_step *s, const void *buf, size_t len)
 {
 	const uint8_t *p = buf;
 	uint64_t h = s->res->hash;
@@ -120,7 +120,7 @@ hash_u64(struct cw_step *s, uint64_t v)
 }
 
 void
-step_say(struct cw_step *s, const char *who, const char *fmt, ...)
+cw_step_say(struct cw_step *s, const char *who, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -156,7 +156,7 @@ cw_step_where(char *out, size_t cap)
 }
 
 void
-step_bad(struct cw_step *s, const char *inv, const char *fmt, ...)
+cw_step_bad(struct cw_step *s, const char *inv, const char *fmt, ...)
 {
 	char *out = s->res->text;
 	size_t cap = sizeof s->res->text;
@@ -172,7 +172,7 @@ step_bad(struct cw_step *s, const char *inv, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(out + n, cap - (size_t)n, fmt, ap);
 	va_end(ap);
-	step_say(s, "VIOLATION", "%s", out);
+	cw_step_say(s, "VIOLATION", "%s", out);
 }
 
 /* ---- heap of events ------------------------------------------------------ */
@@ -224,14 +224,14 @@ must(void *p)
 }
 
 void
-step_at(struct cw_step *s, uint64_t in_us,
+cw_step_at(struct cw_step *s, uint64_t in_us,
     void (*fn)(struct cw_step *s, struct step_ev *e), void *obj, uint32_t gen)
 {
-	step_at_buf(s, in_us, fn, obj, &(struct step_ev){ .gen = gen });
+	cw_step_at_buf(s, in_us, fn, obj, &(struct step_ev){ .gen = gen });
 }
 
 void
-step_at_buf(struct cw_step *s, uint64_t in_us,
+cw_step_at_buf(struct cw_step *s, uint64_t in_us,
     void (*fn)(struct cw_step *s, struct step_ev *e), void *obj,
     const struct step_ev *like)
 {
@@ -253,12 +253,12 @@ step_at_buf(struct cw_step *s, uint64_t in_us,
 }
 
 void
-step_defer(struct cw_step *s, uint64_t until_us, const struct step_ev *e)
+cw_step_defer(struct cw_step *s, uint64_t until_us, const struct step_ev *e)
 {
 	uint64_t seq = s->seq;
 
 	s->seq = e->seq;
-	step_at_buf(s, until_us - s->now, e->fn, e->obj, e);
+	cw_step_at_buf(s, until_us - s->now, e->fn, e->obj, e);
 	s->seq = seq;
 }
 
@@ -294,73 +294,73 @@ one(struct cw_step *s)
 static void
 watch(struct cw_step *s, struct step_ev *e)
 {
-	bool over = step_plat_scan(s);
+	bool over = cw_step_plat_scan(s);
 	char text[1024];
 
 	(void)e;
 	if (!s->quiet && (over || s->now >= s->plan.stop_us)) {
-		step_say(s, "stepper", "the faults stop");
+		cw_step_say(s, "stepper", "the faults stop");
 		s->quiet = true;
 		s->deadline_us = s->now + s->plan.bound_us;
-		step_fault_stop(s);
+		cw_step_fault_stop(s);
 	}
 	for (unsigned int i = 0; s->quiet && over && i < s->plan.lines; i++)
-		over = step_term_quiet(s, i);
-	if (s->quiet && over && step_plat_settled(s)) {
-		step_check_end(s);
+		over = cw_step_term_quiet(s, i);
+	if (s->quiet && over && cw_step_plat_settled(s)) {
+		cw_step_check_end(s);
 		s->over = true;
 		return;
 	}
 	if (s->quiet && s->now > s->deadline_us) {
-		step_plat_tell(s, text, sizeof text);
+		cw_step_plat_tell(s, text, sizeof text);
 		for (unsigned int i = 0; i < s->plan.lines; i++) {
 			size_t n = strlen(text);
 
-			step_term_tell(s, i, text + n, sizeof text - n);
+			cw_step_term_tell(s, i, text + n, sizeof text - n);
 		}
-		step_bad(s, "L1", "not over %" PRIu64 " s after the last "
+		cw_step_bad(s, "L1", "not over %" PRIu64 " s after the last "
 		    "fault: %s", s->plan.bound_us / STEP_SEC, text);
 		return;
 	}
-	step_at(s, s->quiet ? STEP_SEC : 2 * STEP_SEC, watch, NULL, 0);
+	cw_step_at(s, s->quiet ? STEP_SEC : 2 * STEP_SEC, watch, NULL, 0);
 }
 
 static void
 submit(struct cw_step *s, struct step_ev *e)
 {
-	step_plat_submit(s, e->a);
+	cw_step_plat_submit(s, e->a);
 	if (!s->order[e->a].submitted)
-		step_at_buf(s, STEP_SEC, submit, NULL, e);
+		cw_step_at_buf(s, STEP_SEC, submit, NULL, e);
 }
 
 static int
 build(struct cw_step *s)
 {
-	int err = step_world_new(s);
+	int err = cw_step_world_new(s);
 
 	if (err == 0)
-		err = step_plat_new(s);
+		err = cw_step_plat_new(s);
 	for (unsigned int i = 0; i < s->plan.lines && err == 0; i++) {
-		err = step_dev_new(s, i);
+		err = cw_step_dev_new(s, i);
 		for (unsigned int r = 0; r < s->plan.readers && err == 0; r++)
-			err = step_reader_new(s, i, r);
+			err = cw_step_reader_new(s, i, r);
 		if (err == 0)
-			err = step_term_new(s, i);
+			err = cw_step_term_new(s, i);
 	}
 	if (err < 0)
 		return err;
-	step_plat_start(s);
+	cw_step_plat_start(s);
 	for (unsigned int i = 0; i < s->plan.lines; i++) {
 		for (unsigned int r = 0; r < s->plan.readers; r++)
-			step_reader_start(s, i, r);
-		step_term_start(s, i);
-		step_plink_start(s, i);
+			cw_step_reader_start(s, i, r);
+		cw_step_term_start(s, i);
+		cw_step_plink_start(s, i);
 	}
 	for (unsigned int o = 0; o < s->plan.order_cnt; o++)
-		step_at_buf(s, s->order[o].at_us, submit, NULL,
+		cw_step_at_buf(s, s->order[o].at_us, submit, NULL,
 		    &(struct step_ev){ .a = o });
-	step_at(s, STEP_SEC, watch, NULL, 0);
-	step_fault_start(s);
+	cw_step_at(s, STEP_SEC, watch, NULL, 0);
+	cw_step_fault_start(s);
 	return 0;
 }
 
@@ -368,16 +368,16 @@ static void
 tear_down(struct cw_step *s)
 {
 	for (unsigned int i = 0; i < s->plan.lines; i++) {
-		step_term_free(s, i);
+		cw_step_term_free(s, i);
 		for (unsigned int r = 0; r < s->plan.readers; r++)
-			step_reader_free(s, i, r);
-		step_dev_free(s, i);
+			cw_step_reader_free(s, i, r);
+		cw_step_dev_free(s, i);
 		for (unsigned int k = 0; k < s->line[i].plink.late_cnt; k++)
 			free(s->line[i].plink.late[k].buf);
 	}
-	step_plat_free(s);
-	step_world_free(s);
-	step_rlink_free(s);
+	cw_step_plat_free(s);
+	cw_step_world_free(s);
+	cw_step_rlink_free(s);
 	while (s->heap_len > 0)
 		drop(&s->heap[--s->heap_len]);
 	free(s->heap);
@@ -390,7 +390,7 @@ sum_up(struct cw_step *s)
 
 	s->res->time_us = s->now;
 	for (unsigned int i = 0; i < s->plan.lines; i++) {
-		step_world_sum(s, i, &w);
+		cw_step_world_sum(s, i, &w);
 		s->res->fed += w.fed;
 		s->res->good += w.good;
 		s->res->reject += w.reject;
@@ -418,7 +418,7 @@ cw_step_run(const struct cw_step_config *cfg, struct cw_step_result *res)
 	s->rng = cfg->seed * UINT64_C(0xD1342543DE82EF95) + 1;
 	res->hash = cfg->seed;
 	current = s;
-	step_plan_draw(s);
+	cw_step_plan_draw(s);
 	err = build(s);
 	while (err == 0 && !s->over && s->heap_len > 0)
 		one(s);

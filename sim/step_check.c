@@ -12,7 +12,7 @@
 #define FORGET_US (700 * STEP_MS)	/* a reader forgets within */
 
 void
-step_check_card(struct cw_step *s, const struct step_card *c)
+cw_step_check_card(struct cw_step *s, const struct step_card *c)
 {
 	struct step_rec *r;
 
@@ -20,24 +20,24 @@ step_check_card(struct cw_step *s, const struct step_card *c)
 		return;
 	if (!c->personal) {
 		if (c->cos < 0 || s->order[c->cos].has_data)
-			step_bad(s, "I3", "line %u card %u: in the good bin, but "
+			cw_step_bad(s, "I3", "line %u card %u: in the good bin, but "
 			    "nothing is written on it", c->line + 1, c->no);
 		else
 			s->good_cos[c->cos]++;
 		return;
 	}
-	r = c->order >= 0 ? step_world_rec(s, (unsigned int)c->order, c->record) :
+	r = c->order >= 0 ? cw_step_world_rec(s, (unsigned int)c->order, c->record) :
 	    NULL;
 	if (r == NULL || !c->whole) {
-		step_bad(s, "I3", "line %u card %u: in the good bin with a "
+		cw_step_bad(s, "I3", "line %u card %u: in the good bin with a "
 		    "content that no record has", c->line + 1, c->no);
 		return;
 	}
 	if (c->cos != c->order)
-		step_bad(s, "I3", "line %u card %u: in the good bin with the "
+		cw_step_bad(s, "I3", "line %u card %u: in the good bin with the "
 		    "image of another order", c->line + 1, c->no);
 	if (++r->good > 1)
-		step_bad(s, "I1", "order %d record %u lies on two cards in good "
+		cw_step_bad(s, "I1", "order %d record %u lies on two cards in good "
 		    "bins, the second is card %u of line %u (attempt %u)",
 		    c->order + 1, c->record, c->no, c->line + 1, c->mark_epoch);
 }
@@ -48,33 +48,33 @@ forgotten(struct cw_step *s, struct step_ev *e)
 {
 	unsigned int line = e->a >> 16, station = e->a & 0xFFFF;
 	unsigned int r = station / s->plan.slots;
-	const struct step_card *c = step_world_card(s, line,
+	const struct step_card *c = cw_step_world_card(s, line,
 	    (uint32_t)(e->b >> 32));
-	const struct step_rec *k = step_world_rec(s, (unsigned int)c->order,
+	const struct step_rec *k = cw_step_world_rec(s, (unsigned int)c->order,
 	    c->record);
 	struct step_record rec;
 
 	/* The record may be on its way to another card already. */
-	if (!step_reader_up(s, line, r) || k == NULL ||
+	if (!cw_step_reader_up(s, line, r) || k == NULL ||
 	    k->begun != (uint32_t)e->b)
 		return;
-	step_record_of(s, (unsigned int)c->order, c->record, &rec);
-	if (step_reader_search(s, line, r, rec.ki, sizeof rec.ki))
-		step_bad(s, "I6", "line %u reader %u: still holds the key of "
+	cw_step_record_of(s, (unsigned int)c->order, c->record, &rec);
+	if (cw_step_reader_search(s, line, r, rec.ki, sizeof rec.ki))
+		cw_step_bad(s, "I6", "line %u reader %u: still holds the key of "
 		    "order %d record %u, whose card %u has left", line + 1, r + 1,
 		    c->order + 1, c->record, c->no);
 }
 
 void
-step_check_left(struct cw_step *s, unsigned int line, unsigned int station,
+cw_step_check_left(struct cw_step *s, unsigned int line, unsigned int station,
     const struct step_card *c)
 {
 	const struct step_rec *k = c->order < 0 ? NULL :
-	    step_world_rec(s, (unsigned int)c->order, c->record);
+	    cw_step_world_rec(s, (unsigned int)c->order, c->record);
 
 	if (k == NULL || !c->personal)
 		return;
-	step_at_buf(s, FORGET_US, forgotten, NULL, &(struct step_ev){
+	cw_step_at_buf(s, FORGET_US, forgotten, NULL, &(struct step_ev){
 	    .a = line << 16 | station, .b = (uint64_t)c->no << 32 | k->begun });
 }
 
@@ -85,41 +85,41 @@ end_of_line(struct cw_step *s, unsigned int i)
 	struct step_world_sum w;
 	struct step_dev_sum d;
 
-	step_dev_check(s, i);
-	step_world_sum(s, i, &w);
-	step_dev_sum(s, i, &d);
+	cw_step_dev_check(s, i);
+	cw_step_world_sum(s, i, &w);
+	cw_step_dev_sum(s, i, &d);
 	if (w.fed != w.good + w.reject + w.lost + w.in)
-		step_bad(s, "I4", "line %u: the world does not add up", i + 1);
+		cw_step_bad(s, "I4", "line %u: the world does not add up", i + 1);
 	if (d.fed != w.fed || d.in != w.in ||
 	    d.good + d.reject + d.lost != w.good + w.reject + w.lost)
-		step_bad(s, "I4", "line %u: the device counts %u fed, %u good, %u "
+		cw_step_bad(s, "I4", "line %u: the device counts %u fed, %u good, %u "
 		    "reject, %u lost, %u in stations; there are %u, %u, %u, %u, "
 		    "%u", i + 1, d.fed, d.good, d.reject, d.lost, d.in, w.fed,
 		    w.good, w.reject, w.lost, w.in);
 	if (w.in > 0)
-		step_bad(s, "L1", "line %u: %u cards still stand in stations",
+		cw_step_bad(s, "L1", "line %u: %u cards still stand in stations",
 		    i + 1, w.in);
 	for (uint32_t k = 0; k < l->card_cnt; k++)
 		if (l->card[k]->results != 1)
-			step_bad(s, "I4", "line %u: card %u has %u results",
+			cw_step_bad(s, "I4", "line %u: card %u has %u results",
 			    i + 1, l->card[k]->no, l->card[k]->results);
 }
 
 void
-step_check_end(struct cw_step *s)
+cw_step_check_end(struct cw_step *s)
 {
 	uint8_t canary[STEP_CANARY];
 
-	step_canary(s, canary);
-	step_plat_scan(s);
-	step_plat_end(s);
+	cw_step_canary(s, canary);
+	cw_step_plat_scan(s);
+	cw_step_plat_end(s);
 	for (unsigned int i = 0; i < s->plan.lines && !s->res->violated; i++) {
 		end_of_line(s, i);
-		step_term_end(s, i);
+		cw_step_term_end(s, i);
 		for (unsigned int r = 0; r < s->plan.readers; r++)
-			if (step_reader_up(s, i, r) && step_reader_search(s, i,
+			if (cw_step_reader_up(s, i, r) && cw_step_reader_search(s, i,
 			    r, canary, sizeof canary))
-				step_bad(s, "I6", "line %u reader %u holds a key "
+				cw_step_bad(s, "I6", "line %u reader %u holds a key "
 				    "at the end", i + 1, r + 1);
 	}
 }

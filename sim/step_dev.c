@@ -14,7 +14,7 @@
 #define BOOT_US (2 * STEP_SEC)		/* a restart takes so long */
 #define LOOK_US (200 * STEP_MS)		/* a reading that fails is tried again */
 
-_Static_assert(STEP_STATIONS_MAX <= CW_DEV_STATIONS_MAX, "stations");
+_Static_assert(STEP_STATIONS_MAX <= CW_DEVICE_STATIONS_MAX, "stations");
 
 struct step_dev {
 	struct cw_step *s;
@@ -35,24 +35,24 @@ mech_feed(void *ctx, uint16_t station, uint32_t card_no)
 {
 	struct step_dev *d = ctx;
 
-	return step_world_feed(d->s, d->line, station, card_no);
+	return cw_step_world_feed(d->s, d->line, station, card_no);
 }
 
 static void
 mech_bin(void *ctx, uint16_t station, uint32_t card_no, uint8_t bin)
 {
 	struct step_dev *d = ctx;
-	struct step_card *c = step_world_at(d->s, d->line, station);
+	struct step_card *c = cw_step_world_at(d->s, d->line, station);
 
 	if (c != NULL && c->no != card_no)
-		step_bad(d->s, "I4", "line %u: the device bins card %u of "
+		cw_step_bad(d->s, "I4", "line %u: the device bins card %u of "
 		    "station %u, where card %u is", d->line + 1, card_no,
 		    station + 1u, c->no);
-	step_world_bin(d->s, d->line, station, bin == 1);
+	cw_step_world_bin(d->s, d->line, station, bin == 1);
 }
 
 bool
-step_dev_contact(const struct cw_step *s, unsigned int line)
+cw_step_dev_contact(const struct cw_step *s, unsigned int line)
 {
 	const struct step_dev *d = s->line[line].dev;
 
@@ -68,11 +68,11 @@ deliver(struct cw_step *s, struct step_ev *e)
 	struct step_regs r;
 
 	if (e->len == 0) {
-		step_term_regs(s, d->line, NULL);
+		cw_step_term_regs(s, d->line, NULL);
 		return;
 	}
 	memcpy(&r, e->buf, sizeof r);
-	step_term_regs(s, d->line, &r);
+	cw_step_term_regs(s, d->line, &r);
 }
 
 static void
@@ -81,10 +81,10 @@ sample(struct cw_step *s, struct step_ev *e)
 	struct step_dev *d = e->obj;
 	struct step_regs r;
 	struct step_ev out = { .len = 0 };
-	uint64_t in = step_between(s, 500, 10000);
+	uint64_t in = cw_step_between(s, 500, 10000);
 
 	d->sampling = false;
-	if (step_dev_contact(s, d->line)) {
+	if (cw_step_dev_contact(s, d->line)) {
 		memcpy(r.hold, d->d.hold, sizeof r.hold);
 		memcpy(r.input, d->d.input, sizeof r.input);
 		out.buf = (uint8_t *)&r;
@@ -93,7 +93,7 @@ sample(struct cw_step *s, struct step_ev *e)
 	if (s->now + in < d->last_us)
 		in = d->last_us - s->now;
 	d->last_us = s->now + in;
-	step_at_buf(s, in, deliver, d, &out);
+	cw_step_at_buf(s, in, deliver, d, &out);
 }
 
 static void
@@ -102,7 +102,7 @@ want_sample(struct cw_step *s, struct step_dev *d, uint64_t most_us)
 	if (d->sampling)
 		return;
 	d->sampling = true;
-	step_at(s, step_between(s, 1000, most_us), sample, d, 0);
+	cw_step_at(s, cw_step_between(s, 1000, most_us), sample, d, 0);
 }
 
 static void
@@ -111,7 +111,7 @@ regularly(struct cw_step *s, struct step_ev *e)
 	struct step_dev *d = e->obj;
 
 	want_sample(s, d, 20000);
-	step_at(s, step_dev_contact(s, d->line) ? SAMPLE_US : LOOK_US,
+	cw_step_at(s, cw_step_dev_contact(s, d->line) ? SAMPLE_US : LOOK_US,
 	    regularly, d, 0);
 }
 
@@ -130,7 +130,7 @@ due(struct cw_step *s, struct step_ev *e)
 static void
 poke(struct cw_step *s, struct step_dev *d)
 {
-	uint16_t before[CW_DEV_INPUT_CNT], beat;
+	uint16_t before[CW_DEVICE_INPUT_CNT], beat;
 	uint64_t next;
 
 	if (d->down)
@@ -141,20 +141,20 @@ poke(struct cw_step *s, struct step_dev *d)
 	before[1] = beat;
 	if (memcmp(before, d->d.input, sizeof before) != 0)
 		want_sample(s, d, 15000);
-	if (d->d.input[3] != CW_DEV_ABORTED)
+	if (d->d.input[3] != CW_DEVICE_ABORTED)
 		d->jam_us = 0;
 	else if (d->jam_us == 0) {
 		d->jam_us = s->now;
-		step_say(s, "device", "line %u: jam", d->line + 1);
+		cw_step_say(s, "device", "line %u: jam", d->line + 1);
 	}
 	if (next < d->step_us) {
 		d->step_us = next;
-		step_at(s, next > s->now ? next - s->now : 0, due, d, 0);
+		cw_step_at(s, next > s->now ? next - s->now : 0, due, d, 0);
 	}
 }
 
 int
-step_dev_new(struct cw_step *s, unsigned int line)
+cw_step_dev_new(struct cw_step *s, unsigned int line)
 {
 	struct step_dev *d = calloc(1, sizeof *d);
 	struct cw_sim_mech mech = { false, mech_feed, mech_bin, d };
@@ -175,12 +175,12 @@ step_dev_new(struct cw_step *s, unsigned int line)
 	cw_sim_device_init(&d->d, &cfg, &mech);
 	s->line[line].dev = d;
 	poke(s, d);
-	step_at(s, 0, regularly, d, 0);
+	cw_step_at(s, 0, regularly, d, 0);
 	return 0;
 }
 
 void
-step_dev_free(struct cw_step *s, unsigned int line)
+cw_step_dev_free(struct cw_step *s, unsigned int line)
 {
 	free(s->line[line].dev);
 	s->line[line].dev = NULL;
@@ -190,36 +190,36 @@ static void
 restarted(struct cw_step *s, struct step_ev *e)
 {
 	struct step_dev *d = e->obj;
-	uint8_t save[CW_DEV_SAVE_MAX];
+	uint8_t save[CW_DEVICE_SAVE_MAX];
 	int n = cw_sim_device_save(&d->d, save, sizeof save);
 
 	/* What rests in storage is all that it comes back with. */
 	if (n < 0 || cw_sim_device_load(&d->d, save, (size_t)n) < 0)
-		step_bad(s, "stepper", "the device cannot load what it saved");
+		cw_step_bad(s, "stepper", "the device cannot load what it saved");
 	d->down = false;
-	step_say(s, "device", "line %u: up again", d->line + 1);
+	cw_step_say(s, "device", "line %u: up again", d->line + 1);
 	poke(s, d);
 }
 
 void
-step_dev_kill(struct cw_step *s, unsigned int line)
+cw_step_dev_kill(struct cw_step *s, unsigned int line)
 {
 	struct step_dev *d = s->line[line].dev;
 
 	if (d->down)
 		return;
-	step_count(s, CW_SF_DEV_KILL);
-	step_say(s, "device", "line %u: power cut", line + 1);
+	cw_step_count(s, CW_SF_DEV_KILL);
+	cw_step_say(s, "device", "line %u: power cut", line + 1);
 	d->down = true;
-	step_at(s, step_between(s, 1000, BOOT_US), restarted, d, 0);
+	cw_step_at(s, cw_step_between(s, 1000, BOOT_US), restarted, d, 0);
 }
 
 void
-step_dev_cut(struct cw_step *s, unsigned int line, uint64_t for_us)
+cw_step_dev_cut(struct cw_step *s, unsigned int line, uint64_t for_us)
 {
 	struct step_dev *d = s->line[line].dev;
 
-	step_say(s, "device", "line %u: no contact for %u ms", line + 1,
+	cw_step_say(s, "device", "line %u: no contact for %u ms", line + 1,
 	    (unsigned int)(for_us / STEP_MS));
 	d->cut_us = s->now + for_us;
 }
@@ -232,11 +232,11 @@ write_cmd(struct cw_step *s, struct step_ev *e)
 	struct step_dev *d = e->obj;
 	uint16_t *hold = d->d.hold + 10 + 4 * e->a;
 
-	if (!step_dev_contact(s, d->line))
+	if (!cw_step_dev_contact(s, d->line))
 		return;
 	hold[0] = (uint16_t)(e->b >> 16);
 	hold[1] = (uint16_t)e->b;
-	step_say(s, "device", "line %u: station %u: command %u, sequence %u",
+	cw_step_say(s, "device", "line %u: station %u: command %u, sequence %u",
 	    d->line + 1, e->a + 1, hold[1], hold[0]);
 	poke(s, d);
 	want_sample(s, d, 15000);
@@ -247,7 +247,7 @@ write_reg(struct cw_step *s, struct step_ev *e)
 {
 	struct step_dev *d = e->obj;
 
-	if (!step_dev_contact(s, d->line))
+	if (!cw_step_dev_contact(s, d->line))
 		return;
 	d->d.hold[e->a] = (uint16_t)e->b;
 	poke(s, d);
@@ -256,13 +256,13 @@ write_reg(struct cw_step *s, struct step_ev *e)
 static void
 put(struct cw_step *s, unsigned int line, const struct step_ev *e, bool cmd)
 {
-	if (step_dev_contact(s, line))
-		step_at_buf(s, 1000 + step_below(s, 1000), cmd ? write_cmd :
+	if (cw_step_dev_contact(s, line))
+		cw_step_at_buf(s, 1000 + cw_step_below(s, 1000), cmd ? write_cmd :
 		    write_reg, s->line[line].dev, e);
 }
 
 void
-step_dev_cmd(struct cw_step *s, unsigned int line, unsigned int station,
+cw_step_dev_cmd(struct cw_step *s, unsigned int line, unsigned int station,
     const uint16_t seq_cmd[2])
 {
 	put(s, line, &(struct step_ev){ .a = station,
@@ -270,13 +270,13 @@ step_dev_cmd(struct cw_step *s, unsigned int line, unsigned int station,
 }
 
 void
-step_dev_bits(struct cw_step *s, unsigned int line, uint16_t bits)
+cw_step_dev_bits(struct cw_step *s, unsigned int line, uint16_t bits)
 {
 	put(s, line, &(struct step_ev){ .a = 1, .b = bits }, false);
 }
 
 void
-step_dev_beat(struct cw_step *s, unsigned int line, uint16_t beat)
+cw_step_dev_beat(struct cw_step *s, unsigned int line, uint16_t beat)
 {
 	put(s, line, &(struct step_ev){ .a = 0, .b = beat }, false);
 }
@@ -284,7 +284,7 @@ step_dev_beat(struct cw_step *s, unsigned int line, uint16_t beat)
 /* ---- people and checks --------------------------------------------------- */
 
 void
-step_dev_lost(struct cw_step *s, unsigned int line, unsigned int station)
+cw_step_dev_lost(struct cw_step *s, unsigned int line, unsigned int station)
 {
 	struct step_dev *d = s->line[line].dev;
 
@@ -293,7 +293,7 @@ step_dev_lost(struct cw_step *s, unsigned int line, unsigned int station)
 }
 
 void
-step_dev_person(struct cw_step *s, unsigned int line)
+cw_step_dev_person(struct cw_step *s, unsigned int line)
 {
 	struct step_dev *d = s->line[line].dev;
 
@@ -302,23 +302,23 @@ step_dev_person(struct cw_step *s, unsigned int line)
 	if (d->d.hopper == 0 && d->d.cfg.hopper != UINT32_MAX) {
 		d->d.hopper = d->d.cfg.hopper;
 		d->d.dry = false;
-		step_say(s, "person", "line %u: fills the hopper", line + 1);
+		cw_step_say(s, "person", "line %u: fills the hopper", line + 1);
 		poke(s, d);
 	}
 	if (d->jam_us == 0 || s->now - d->jam_us < 15 * STEP_SEC)
 		return;
 	for (unsigned int i = 0; i < s->plan.stations; i++) {
-		if (d->d.station[i].state != CW_DEV_JAMMED)
+		if (d->d.station[i].state != CW_DEVICE_JAMMED)
 			continue;
-		step_say(s, "person", "line %u: takes the jammed card out of "
+		cw_step_say(s, "person", "line %u: takes the jammed card out of "
 		    "station %u", line + 1, i + 1);
-		step_world_leave(s, line, i, STEP_AT_LOST);
-		step_dev_lost(s, line, i);
+		cw_step_world_leave(s, line, i, STEP_AT_LOST);
+		cw_step_dev_lost(s, line, i);
 	}
 }
 
 void
-step_dev_sum(const struct cw_step *s, unsigned int line, struct step_dev_sum *m)
+cw_step_dev_sum(const struct cw_step *s, unsigned int line, struct step_dev_sum *m)
 {
 	const struct cw_sim_device *d = &s->line[line].dev->d;
 
@@ -332,9 +332,9 @@ step_dev_sum(const struct cw_step *s, unsigned int line, struct step_dev_sum *m)
 }
 
 void
-step_dev_check(struct cw_step *s, unsigned int line)
+cw_step_dev_check(struct cw_step *s, unsigned int line)
 {
 	if (!cw_sim_device_check(&s->line[line].dev->d))
-		step_bad(s, "I4", "line %u: the device's own counters do not "
+		cw_step_bad(s, "I4", "line %u: the device's own counters do not "
 		    "add up", line + 1);
 }

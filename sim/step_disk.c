@@ -49,7 +49,7 @@ forget(struct file *f)
 }
 
 struct step_disk *
-step_disk_new(struct cw_step *s)
+cw_step_disk_new(struct cw_step *s)
 {
 	struct step_disk *d = calloc(1, sizeof *d);
 
@@ -72,7 +72,7 @@ empty(struct file *f)
 }
 
 void
-step_disk_free(struct step_disk *d)
+cw_step_disk_free(struct step_disk *d)
 {
 	if (d == NULL)
 		return;
@@ -111,7 +111,7 @@ static int
 trouble(struct step_disk *d)
 {
 	if (d->crash_in > 0 && --d->crash_in == 0) {
-		step_count(d->s, CW_SF_DISK_CRASH);
+		cw_step_count(d->s, CW_SF_DISK_CRASH);
 		d->crashed = true;
 	}
 	return d->crashed ? CW_EIO : 0;
@@ -263,7 +263,7 @@ disk_replace(void *ctx)
 	return 0;
 }
 
-const struct cw_journal_ops step_disk_ops = {
+const struct cw_journal_ops cw_step_disk_ops = {
 	disk_size, disk_read, disk_write, disk_sync, disk_allocate,
 	disk_truncate, disk_replace,
 };
@@ -277,7 +277,7 @@ static void
 settle(struct step_disk *d, struct file *f, const struct wrote *w,
     enum fate fate)
 {
-	size_t cut = (size_t)step_below(d->s, w->len + 1);
+	size_t cut = (size_t)cw_step_below(d->s, w->len + 1);
 	size_t off = 0;
 
 	while (off < w->len) {
@@ -290,7 +290,7 @@ settle(struct step_disk *d, struct file *f, const struct wrote *w,
 			return;
 		if (fate == PREFIX && off + n > cut)
 			n = cut - off;
-		if (fate != ANY || step_below(d->s, 2) == 0) {
+		if (fate != ANY || cw_step_below(d->s, 2) == 0) {
 			memcpy(f->sure + at, w->buf + off, n);
 			if (f->sure_len < at + n)
 				f->sure_len = at + n;
@@ -302,7 +302,7 @@ settle(struct step_disk *d, struct file *f, const struct wrote *w,
 static void
 power_cut(struct step_disk *d, struct file *f)
 {
-	enum fate fate = (enum fate)step_below(d->s, FATE_CNT);
+	enum fate fate = (enum fate)cw_step_below(d->s, FATE_CNT);
 	const struct wrote *w;
 
 	if (f->cap == 0)
@@ -310,7 +310,7 @@ power_cut(struct step_disk *d, struct file *f)
 
 	/* A truncation that did not get there: what was written into the
 	 * shorter file did not either. */
-	if (f->low < f->sure_len && step_below(d->s, 2) == 0)
+	if (f->low < f->sure_len && cw_step_below(d->s, 2) == 0)
 		fate = NOTHING;
 	else
 		cut_sure(f);
@@ -318,7 +318,7 @@ power_cut(struct step_disk *d, struct file *f)
 		settle(d, f, w, fate);
 
 	/* A longer file may have become so before its bytes did. */
-	if (f->sure_len < f->now_len && step_below(d->s, 2) == 0)
+	if (f->sure_len < f->now_len && cw_step_below(d->s, 2) == 0)
 		f->sure_len = f->now_len;
 	memcpy(f->now, f->sure, f->cap);
 	f->now_len = f->low = f->sure_len;
@@ -326,7 +326,7 @@ power_cut(struct step_disk *d, struct file *f)
 }
 
 void
-step_disk_crash(struct step_disk *d, bool power)
+cw_step_disk_crash(struct step_disk *d, bool power)
 {
 	if (power) {
 		power_cut(d, &d->file[0]);
@@ -337,38 +337,38 @@ step_disk_crash(struct step_disk *d, bool power)
 }
 
 void
-step_disk_full(struct step_disk *d, bool full)
+cw_step_disk_full(struct step_disk *d, bool full)
 {
 	d->full = full;
 }
 
 void
-step_disk_heal(struct step_disk *d)
+cw_step_disk_heal(struct step_disk *d)
 {
 	d->full = d->error = false;
 	d->crash_in = 0;
 }
 
 void
-step_disk_error(struct step_disk *d)
+cw_step_disk_error(struct step_disk *d)
 {
 	d->error = true;
 }
 
 void
-step_disk_crash_in(struct step_disk *d, uint32_t ops)
+cw_step_disk_crash_in(struct step_disk *d, uint32_t ops)
 {
 	d->crash_in = ops;
 }
 
 bool
-step_disk_crashed(const struct step_disk *d)
+cw_step_disk_crashed(const struct step_disk *d)
 {
 	return d->crashed;
 }
 
 bool
-step_disk_search(const struct step_disk *d, const uint8_t *needle, size_t len)
+cw_step_disk_search(const struct step_disk *d, const uint8_t *needle, size_t len)
 {
 	for (int i = 0; i < 2; i++)
 		if (d->file[i].cap > 0 &&

@@ -6,6 +6,6 @@
 #include "terminal/journal.h"
 
 /* The simulated disk as a journal sees it; ctx is a struct step_disk. */
-extern const struct cw_journal_ops step_disk_ops;
+extern const struct cw_journal_ops cw_step_disk_ops;
 
 #endif

@@ -12,19 +12,19 @@
 static unsigned int
 a_line(struct cw_step *s)
 {
-	return (unsigned int)step_below(s, s->plan.lines);
+	return (unsigned int)cw_step_below(s, s->plan.lines);
 }
 
 static unsigned int
 a_reader(struct cw_step *s)
 {
-	return (unsigned int)step_below(s, s->plan.readers);
+	return (unsigned int)cw_step_below(s, s->plan.readers);
 }
 
 static bool
 torn(struct cw_step *s)
 {
-	return s->plan.power && step_chance(s, s->plan.ppm[CW_SF_DISK_TORN]);
+	return s->plan.power && cw_step_chance(s, s->plan.ppm[CW_SF_DISK_TORN]);
 }
 
 static void
@@ -32,10 +32,10 @@ term_kill(struct cw_step *s)
 {
 	unsigned int i = a_line(s);
 
-	if (!step_term_up(s, i))
+	if (!cw_step_term_up(s, i))
 		return;
-	step_count(s, CW_SF_TERM_KILL);
-	step_term_kill(s, i, torn(s));
+	cw_step_count(s, CW_SF_TERM_KILL);
+	cw_step_term_kill(s, i, torn(s));
 }
 
 static void
@@ -43,30 +43,30 @@ reader_kill(struct cw_step *s)
 {
 	unsigned int i = a_line(s);
 
-	step_reader_kill(s, i, a_reader(s));
+	cw_step_reader_kill(s, i, a_reader(s));
 }
 
 static void
 dev_kill(struct cw_step *s)
 {
-	step_dev_kill(s, a_line(s));
+	cw_step_dev_kill(s, a_line(s));
 }
 
 static void
 plink_cut(struct cw_step *s)
 {
-	step_count(s, CW_SF_PLINK_CUT);
-	step_plink_cut(s, a_line(s));
+	cw_step_count(s, CW_SF_PLINK_CUT);
+	cw_step_plink_cut(s, a_line(s));
 }
 
 static void
 plink_part(struct cw_step *s)
 {
 	unsigned int i = a_line(s);
-	uint64_t us = step_between(s, 100 * STEP_MS, 20 * STEP_SEC);
+	uint64_t us = cw_step_between(s, 100 * STEP_MS, 20 * STEP_SEC);
 
-	step_count(s, CW_SF_PLINK_PART);
-	step_say(s, "net", "line %u: platform link partitioned for %u ms", i + 1,
+	cw_step_count(s, CW_SF_PLINK_PART);
+	cw_step_say(s, "net", "line %u: platform link partitioned for %u ms", i + 1,
 	    (unsigned int)(us / STEP_MS));
 	if (s->line[i].plink.part_us < s->now + us)
 		s->line[i].plink.part_us = s->now + us;
@@ -80,18 +80,18 @@ rlink_cut(struct cw_step *s)
 
 	if (c == NULL || !c->rd)
 		return;
-	step_count(s, CW_SF_RLINK_CUT);
-	step_rlink_cut(s, c);
+	cw_step_count(s, CW_SF_RLINK_CUT);
+	cw_step_rlink_cut(s, c);
 }
 
 static void
 rlink_part(struct cw_step *s)
 {
 	unsigned int i = a_line(s), r = a_reader(s);
-	uint64_t us = step_between(s, 50 * STEP_MS, 25 * STEP_SEC);
+	uint64_t us = cw_step_between(s, 50 * STEP_MS, 25 * STEP_SEC);
 
-	step_count(s, CW_SF_RLINK_PART);
-	step_say(s, "net", "line %u reader %u: partitioned for %u ms", i + 1,
+	cw_step_count(s, CW_SF_RLINK_PART);
+	cw_step_say(s, "net", "line %u reader %u: partitioned for %u ms", i + 1,
 	    r + 1, (unsigned int)(us / STEP_MS));
 	if (s->line[i].part_us[r] < s->now + us)
 		s->line[i].part_us[r] = s->now + us;
@@ -100,14 +100,14 @@ rlink_part(struct cw_step *s)
 static void
 modbus_cut(struct cw_step *s)
 {
-	step_count(s, CW_SF_MODBUS_CUT);
-	step_dev_cut(s, a_line(s), step_between(s, 50 * STEP_MS, 8 * STEP_SEC));
+	cw_step_count(s, CW_SF_MODBUS_CUT);
+	cw_step_dev_cut(s, a_line(s), cw_step_between(s, 50 * STEP_MS, 8 * STEP_SEC));
 }
 
 static void
 disk_room(struct cw_step *s, struct step_ev *e)
 {
-	step_disk_full(step_term_disk(s, e->a), false);
+	cw_step_disk_full(cw_step_term_disk(s, e->a), false);
 }
 
 static void
@@ -115,10 +115,10 @@ disk_full(struct cw_step *s)
 {
 	unsigned int i = a_line(s);
 
-	step_count(s, CW_SF_DISK_FULL);
-	step_say(s, "disk", "line %u: full", i + 1);
-	step_disk_full(step_term_disk(s, i), true);
-	step_at_buf(s, step_between(s, STEP_SEC, 10 * STEP_SEC), disk_room, NULL,
+	cw_step_count(s, CW_SF_DISK_FULL);
+	cw_step_say(s, "disk", "line %u: full", i + 1);
+	cw_step_disk_full(cw_step_term_disk(s, i), true);
+	cw_step_at_buf(s, cw_step_between(s, STEP_SEC, 10 * STEP_SEC), disk_room, NULL,
 	    &(struct step_ev){ .a = i });
 }
 
@@ -127,55 +127,55 @@ disk_eio(struct cw_step *s)
 {
 	unsigned int i = a_line(s);
 
-	step_count(s, CW_SF_DISK_EIO);
-	step_say(s, "disk", "line %u: the next write or sync fails", i + 1);
-	step_disk_error(step_term_disk(s, i));
+	cw_step_count(s, CW_SF_DISK_EIO);
+	cw_step_say(s, "disk", "line %u: the next write or sync fails", i + 1);
+	cw_step_disk_error(cw_step_term_disk(s, i));
 }
 
 static void
 store_eio(struct cw_step *s)
 {
-	step_count(s, CW_SF_STORE_EIO);
-	step_plat_store_fault(s, (uint32_t)step_between(s, 1, 40));
+	cw_step_count(s, CW_SF_STORE_EIO);
+	cw_step_plat_store_fault(s, (uint32_t)cw_step_between(s, 1, 40));
 }
 
 static void
 resume(struct cw_step *s, struct step_ev *e)
 {
 	/* The platform may be away, or its store may fail: again then. */
-	if (step_plat_waits(s, e->a) &&
-	    step_plat_op(s, STEP_OP_RESUME, e->a) < 0)
-		step_at_buf(s, STEP_SEC, resume, NULL, e);
+	if (cw_step_plat_waits(s, e->a) &&
+	    cw_step_plat_op(s, STEP_OP_RESUME, e->a) < 0)
+		cw_step_at_buf(s, STEP_SEC, resume, NULL, e);
 }
 
 static void
 pause_order(struct cw_step *s)
 {
-	unsigned int o = (unsigned int)step_below(s, s->plan.order_cnt);
+	unsigned int o = (unsigned int)cw_step_below(s, s->plan.order_cnt);
 
-	if (step_fault(s, CW_SF_CANCEL)) {
-		step_plat_op(s, STEP_OP_CANCEL, o);
+	if (cw_step_fault(s, CW_SF_CANCEL)) {
+		cw_step_plat_op(s, STEP_OP_CANCEL, o);
 		return;
 	}
-	if (step_plat_op(s, STEP_OP_PAUSE, o) < 0)
+	if (cw_step_plat_op(s, STEP_OP_PAUSE, o) < 0)
 		return;
-	step_count(s, CW_SF_PAUSE);
-	step_at_buf(s, step_between(s, STEP_MS, 15 * STEP_SEC), resume, NULL,
+	cw_step_count(s, CW_SF_PAUSE);
+	cw_step_at_buf(s, cw_step_between(s, STEP_MS, 15 * STEP_SEC), resume, NULL,
 	    &(struct step_ev){ .a = o });
 }
 
 static void
 remake(struct cw_step *s)
 {
-	if (step_plat_op(s, STEP_OP_REMAKE,
-	    (unsigned int)step_below(s, s->plan.order_cnt)) > 0)
-		step_count(s, CW_SF_REMAKE);
+	if (cw_step_plat_op(s, STEP_OP_REMAKE,
+	    (unsigned int)cw_step_below(s, s->plan.order_cnt)) > 0)
+		cw_step_count(s, CW_SF_REMAKE);
 }
 
 static void
 rewrite(struct cw_step *s)
 {
-	step_term_rewrite(s, a_line(s));
+	cw_step_term_rewrite(s, a_line(s));
 }
 
 static void
@@ -183,12 +183,12 @@ intrude(struct cw_step *s)
 {
 	unsigned int i = a_line(s);
 
-	step_rlink_intrude(s, i, a_reader(s));
+	cw_step_rlink_intrude(s, i, a_reader(s));
 }
 
 static void (*const strikes[CW_SF_CNT])(struct cw_step *s) = {
 	[CW_SF_TERM_KILL] = term_kill,
-	[CW_SF_PLAT_KILL] = step_plat_kill,
+	[CW_SF_PLAT_KILL] = cw_step_plat_kill,
 	[CW_SF_READER_KILL] = reader_kill,
 	[CW_SF_DEV_KILL] = dev_kill,
 	[CW_SF_PLINK_CUT] = plink_cut,
@@ -212,7 +212,7 @@ next_strike(struct cw_step *s, unsigned int kind)
 {
 	uint64_t mean = s->plan.every_us[kind];
 
-	step_at_buf(s, step_between(s, mean / 20, 2 * mean), strike, NULL,
+	cw_step_at_buf(s, cw_step_between(s, mean / 20, 2 * mean), strike, NULL,
 	    &(struct step_ev){ .a = kind });
 }
 
@@ -230,33 +230,33 @@ person(struct cw_step *s, struct step_ev *e)
 {
 	(void)e;
 	for (unsigned int i = 0; i < s->plan.lines; i++) {
-		step_term_person(s, i);
-		step_dev_person(s, i);
+		cw_step_term_person(s, i);
+		cw_step_dev_person(s, i);
 	}
 
 	/* A refused record has blocked its order: the person has seen to it. */
 	for (unsigned int o = 0; o < s->plan.order_cnt; o++)
-		if (step_plat_blocked(s, o))
-			step_plat_op(s, STEP_OP_RESUME, o);
-	step_at(s, step_between(s, PERSON_US / 2, 2 * PERSON_US), person, NULL, 0);
+		if (cw_step_plat_blocked(s, o))
+			cw_step_plat_op(s, STEP_OP_RESUME, o);
+	cw_step_at(s, cw_step_between(s, PERSON_US / 2, 2 * PERSON_US), person, NULL, 0);
 }
 
 void
-step_fault_start(struct cw_step *s)
+cw_step_fault_start(struct cw_step *s)
 {
 	for (unsigned int k = 0; k < CW_SF_CNT; k++)
 		if (s->plan.every_us[k] > 0 && strikes[k] != NULL)
 			next_strike(s, k);
-	step_at(s, PERSON_US, person, NULL, 0);
+	cw_step_at(s, PERSON_US, person, NULL, 0);
 }
 
 void
-step_fault_stop(struct cw_step *s)
+cw_step_fault_stop(struct cw_step *s)
 {
-	step_plat_store_fault(s, 0);
+	cw_step_plat_store_fault(s, 0);
 	for (unsigned int i = 0; i < s->plan.lines; i++) {
-		step_disk_heal(step_term_disk(s, i));
-		step_dev_cut(s, i, 0);
+		cw_step_disk_heal(cw_step_term_disk(s, i));
+		cw_step_dev_cut(s, i, 0);
 	}
 	for (unsigned int o = 0; o < s->plan.order_cnt; o++)
 		resume(s, &(struct step_ev){ .a = o });
@@ -266,16 +266,16 @@ step_fault_stop(struct cw_step *s)
 static void
 kill_at(struct cw_step *s, struct step_ev *e)
 {
-	if (!step_term_up(s, e->a) || s->quiet)
+	if (!cw_step_term_up(s, e->a) || s->quiet)
 		return;
-	step_count(s, CW_SF_TERM_KILL_AT);
-	step_term_kill(s, e->a, torn(s));
+	cw_step_count(s, CW_SF_TERM_KILL_AT);
+	cw_step_term_kill(s, e->a, torn(s));
 }
 
 void
-step_kill_point(struct cw_step *s, unsigned int line)
+cw_step_kill_point(struct cw_step *s, unsigned int line)
 {
-	if (step_chance(s, s->plan.ppm[CW_SF_TERM_KILL_AT]))
-		step_at_buf(s, step_below(s, 2 * s->plan.sync_us), kill_at, NULL,
+	if (cw_step_chance(s, s->plan.ppm[CW_SF_TERM_KILL_AT]))
+		cw_step_at_buf(s, cw_step_below(s, 2 * s->plan.sync_us), kill_at, NULL,
 		    &(struct step_ev){ .a = line });
 }

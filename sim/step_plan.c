@@ -53,8 +53,8 @@ draw_faults(struct cw_step *s)
 	struct step_plan *p = &s->plan;
 
 	for (unsigned int i = 0; i < CW_SF_CNT; i++) {
-		bool off = step_below(s, 3) == 0;
-		uint64_t level = step_between(s, 3, 30);	/* tenths */
+		bool off = cw_step_below(s, 3) == 0;
+		uint64_t level = cw_step_between(s, 3, 30);	/* tenths */
 
 		if (off || s->cfg.no_faults)
 			continue;
@@ -64,10 +64,10 @@ draw_faults(struct cw_step *s)
 			p->ppm[i] = 900000;
 	}
 	p->power = p->ppm[CW_SF_DISK_TORN] > 0;
-	if (step_fault(s, CW_SF_JAM))
-		p->jam_every = (uint32_t)step_between(s, 15, 60);
-	if (step_fault(s, CW_SF_HOPPER))
-		p->hopper = (uint32_t)step_between(s, 5, 60);
+	if (cw_step_fault(s, CW_SF_JAM))
+		p->jam_every = (uint32_t)cw_step_between(s, 15, 60);
+	if (cw_step_fault(s, CW_SF_HOPPER))
+		p->hopper = (uint32_t)cw_step_between(s, 5, 60);
 }
 
 /* A mutant's run makes the faults frequent that its rule guards against. */
@@ -105,23 +105,23 @@ draw_plant(struct cw_step *s)
 {
 	struct step_plan *p = &s->plan;
 
-	p->lines = (unsigned int)step_between(s, 1, 2 +
-	    (step_below(s, 4) == 0));
-	p->readers = (unsigned int)step_between(s, 1, STEP_READERS_MAX);
-	p->slots = step_below(s, 4) == 0 ? 2 : 1;
+	p->lines = (unsigned int)cw_step_between(s, 1, 2 +
+	    (cw_step_below(s, 4) == 0));
+	p->readers = (unsigned int)cw_step_between(s, 1, STEP_READERS_MAX);
+	p->slots = cw_step_below(s, 4) == 0 ? 2 : 1;
 	p->stations = p->readers * p->slots;
-	p->net_us = step_between(s, 500, 30000);
-	p->sync_us = step_between(s, 1000, 30000);
-	p->feed_us = step_between(s, 50, 600) * STEP_MS;
-	p->move_us = step_between(s, 50, 400) * STEP_MS;
-	p->chunky = step_below(s, 3) == 0;
-	p->lua = s->cfg.profile != NULL && step_below(s, 8) == 0;
-	p->no_prefetch = step_below(s, 4) == 0;
-	p->quarantine = step_below(s, 3) == 0 ? 0xFFFF : 5;
-	p->jam_clears = step_below(s, 2) == 0;
+	p->net_us = cw_step_between(s, 500, 30000);
+	p->sync_us = cw_step_between(s, 1000, 30000);
+	p->feed_us = cw_step_between(s, 50, 600) * STEP_MS;
+	p->move_us = cw_step_between(s, 50, 400) * STEP_MS;
+	p->chunky = cw_step_below(s, 3) == 0;
+	p->lua = s->cfg.profile != NULL && cw_step_below(s, 8) == 0;
+	p->no_prefetch = cw_step_below(s, 4) == 0;
+	p->quarantine = cw_step_below(s, 3) == 0 ? 0xFFFF : 5;
+	p->jam_clears = cw_step_below(s, 2) == 0;
 	p->hopper = UINT32_MAX;
-	p->write_us = (uint32_t)step_between(s, 0, 4000);
-	p->erase_us = (uint32_t)step_between(s, 0, 20000);
+	p->write_us = (uint32_t)cw_step_between(s, 0, 4000);
+	p->erase_us = (uint32_t)cw_step_between(s, 0, 20000);
 	p->stop_us = 60 * STEP_SEC + s->cfg.cards * 2 * STEP_SEC;
 	p->bound_us = 900 * STEP_SEC + s->cfg.cards * 20 * STEP_SEC;
 }
@@ -132,44 +132,44 @@ draw_order(struct cw_step *s, unsigned int o, uint32_t cnt)
 	struct step_order *d = &s->order[o];
 
 	d->cnt = cnt;
-	d->has_data = o == 0 || step_below(s, 4) != 0;
-	d->line = step_below(s, 4) == 0 ? (int)step_below(s, s->plan.lines) : -1;
-	d->bound_pct = d->has_data && step_below(s, 4) == 0 ?
-	    (uint16_t)step_between(s, 10, 100) : 0;
-	d->hold = step_below(s, 3) == 0;
-	d->remake_max = (uint16_t)step_between(s, 1, 4);
-	d->blank_max = (uint16_t)step_between(s, 3, 12);
-	d->at_us = o == 0 ? 100 * STEP_MS : step_below(s, 60 * STEP_SEC);
-	d->cos_len = (uint32_t)step_between(s, 512, STEP_COS_MAX);
+	d->has_data = o == 0 || cw_step_below(s, 4) != 0;
+	d->line = cw_step_below(s, 4) == 0 ? (int)cw_step_below(s, s->plan.lines) : -1;
+	d->bound_pct = d->has_data && cw_step_below(s, 4) == 0 ?
+	    (uint16_t)cw_step_between(s, 10, 100) : 0;
+	d->hold = cw_step_below(s, 3) == 0;
+	d->remake_max = (uint16_t)cw_step_between(s, 1, 4);
+	d->blank_max = (uint16_t)cw_step_between(s, 3, 12);
+	d->at_us = o == 0 ? 100 * STEP_MS : cw_step_below(s, 60 * STEP_SEC);
+	d->cos_len = (uint32_t)cw_step_between(s, 512, STEP_COS_MAX);
 	for (uint32_t i = 0; i < d->cos_len; i++)
-		d->cos[i] = (uint8_t)step_rand(s);
+		d->cos[i] = (uint8_t)cw_step_rand(s);
 	memcpy(d->cos, "CWCOS\0", 6);
 	cw_sha256(d->digest, d->cos, d->cos_len);
 }
 
 void
-step_plan_draw(struct cw_step *s)
+cw_step_plan_draw(struct cw_step *s)
 {
 	uint32_t left = s->cfg.cards, cnt;
 
 	draw_plant(s);
 	draw_faults(s);
 	draw_mutant(s);
-	s->plan.order_cnt = (unsigned int)step_between(s, 1, STEP_ORDERS_MAX);
+	s->plan.order_cnt = (unsigned int)cw_step_between(s, 1, STEP_ORDERS_MAX);
 	if (s->plan.order_cnt > left)
 		s->plan.order_cnt = left;
 	for (unsigned int o = 0; o < s->plan.order_cnt; o++) {
 		cnt = o + 1 == s->plan.order_cnt ? left :
-		    (uint32_t)step_between(s, 1, left - (s->plan.order_cnt - o - 1));
+		    (uint32_t)cw_step_between(s, 1, left - (s->plan.order_cnt - o - 1));
 		draw_order(s, o, cnt);
 		left -= cnt;
 	}
-	step_say(s, "stepper", "%u lines of %u readers x %u slots, %u orders, "
+	cw_step_say(s, "stepper", "%u lines of %u readers x %u slots, %u orders, "
 	    "%u cards%s%s", s->plan.lines, s->plan.readers, s->plan.slots,
 	    s->plan.order_cnt, s->cfg.cards, s->plan.lua ? ", Lua profile" : "",
 	    s->plan.chunky ? ", small pieces" : "");
 	for (unsigned int o = 0; o < s->plan.order_cnt; o++)
-		step_say(s, "stepper", "order %u: %u records%s, line %d, %u %% "
+		cw_step_say(s, "stepper", "order %u: %u records%s, line %d, %u %% "
 		    "bound%s", o + 1, s->order[o].cnt, s->order[o].has_data ?
 		    "" : " without data", s->order[o].line,
 		    s->order[o].bound_pct, s->order[o].hold ? ", hold" : "");
@@ -178,13 +178,13 @@ step_plan_draw(struct cw_step *s)
 /* ---- contents ------------------------------------------------------------ */
 
 uint32_t
-step_addr(unsigned int line, unsigned int reader)
+cw_step_addr(unsigned int line, unsigned int reader)
 {
 	return 0x7F000101u + 0x100u * line + reader;
 }
 
 void
-step_canary(const struct cw_step *s, uint8_t out[STEP_CANARY])
+cw_step_canary(const struct cw_step *s, uint8_t out[STEP_CANARY])
 {
 	struct cw_wr w = cw_wr_init(out, STEP_CANARY);
 
@@ -193,7 +193,7 @@ step_canary(const struct cw_step *s, uint8_t out[STEP_CANARY])
 }
 
 void
-step_record_of(const struct cw_step *s, unsigned int o, uint32_t record,
+cw_step_record_of(const struct cw_step *s, unsigned int o, uint32_t record,
     struct step_record *r)
 {
 	uint64_t mix = (s->cfg.seed * 31 + o) * UINT64_C(0x9E3779B97F4A7C15) +
@@ -204,7 +204,7 @@ step_record_of(const struct cw_step *s, unsigned int o, uint32_t record,
 	/* 18 digits: no check digit; they tell order and record. */
 	snprintf(r->iccid, sizeof r->iccid, "8949%02u%012u", o + 1, record);
 	snprintf(r->imsi, sizeof r->imsi, "26201%02u%08u", o + 1, record);
-	step_canary(s, r->ki);
+	cw_step_canary(s, r->ki);
 	w.len = STEP_CANARY;
 	cw_wr_u32(&w, (uint32_t)(o << 24 | record));
 	cw_wr_u32(&w, (uint32_t)(mix >> 32));
@@ -214,7 +214,7 @@ step_record_of(const struct cw_step *s, unsigned int o, uint32_t record,
 	r->addr_text[0] = '\0';
 	if ((mix >> 8) % 100 >= s->order[o].bound_pct)
 		return;
-	a = step_addr(s->order[o].line >= 0 ? (unsigned int)s->order[o].line :
+	a = cw_step_addr(s->order[o].line >= 0 ? (unsigned int)s->order[o].line :
 	    (unsigned int)((mix >> 16) % s->plan.lines),
 	    (unsigned int)((mix >> 24) % s->plan.readers));
 	r->addr = a;
@@ -223,7 +223,7 @@ step_record_of(const struct cw_step *s, unsigned int o, uint32_t record,
 }
 
 void
-step_bcd(uint8_t *out, size_t len, const char *digits)
+cw_step_bcd(uint8_t *out, size_t len, const char *digits)
 {
 	size_t n = strlen(digits);
 
@@ -237,7 +237,7 @@ step_bcd(uint8_t *out, size_t len, const char *digits)
 }
 
 void
-step_mark(uint8_t out[STEP_MARK_LEN], uint64_t order, uint64_t record,
+cw_step_mark(uint8_t out[STEP_MARK_LEN], uint64_t order, uint64_t record,
     uint32_t epoch)
 {
 	struct cw_wr w = cw_wr_init(out, STEP_MARK_LEN);

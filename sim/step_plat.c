@@ -40,7 +40,7 @@ now_ms(const struct cw_step *s)
 }
 
 bool
-step_plat_up(const struct cw_step *s)
+cw_step_plat_up(const struct cw_step *s)
 {
 	return s->plat != NULL && s->plat->ledger != NULL;
 }
@@ -51,21 +51,21 @@ static int
 op_send(void *ctx, uint32_t conn, const struct cw_pl_msg *m)
 {
 	struct step_plat *p = ctx;
-	unsigned int line = step_plink_line(p->s, conn);
+	unsigned int line = cw_step_plink_line(p->s, conn);
 	int n;
 
 	if (line == STEP_LINES_MAX)
 		return CW_ECLOSED;
 	n = cw_pl_put(p->frame, sizeof p->frame, m);
 	if (n < 0) {
-		step_bad(p->s, "stepper", "the platform's %s cannot be coded: %s",
+		cw_step_bad(p->s, "stepper", "the platform's %s cannot be coded: %s",
 		    cw_pl_type_name(m->type), cw_err_name(n));
 		return n;
 	}
 	if (m->type == CW_PL_DENY)
-		step_bad(p->s, "L1", "line %u is denied: %s", line + 1,
+		cw_step_bad(p->s, "L1", "line %u is denied: %s", line + 1,
 		    m->u.deny.text);
-	return step_plink_send(p->s, line, STEP_DOWN, &(struct step_ev){
+	return cw_step_plink_send(p->s, line, STEP_DOWN, &(struct step_ev){
 	    .buf = p->frame, .len = (size_t)n });
 }
 
@@ -73,10 +73,10 @@ static void
 op_close(void *ctx, uint32_t conn)
 {
 	struct step_plat *p = ctx;
-	unsigned int line = step_plink_line(p->s, conn);
+	unsigned int line = cw_step_plink_line(p->s, conn);
 
 	if (line != STEP_LINES_MAX)
-		step_plink_cut(p->s, line);
+		cw_step_plink_cut(p->s, line);
 }
 
 static void
@@ -84,7 +84,7 @@ op_note(void *ctx, uint64_t order, const char *text)
 {
 	struct step_plat *p = ctx;
 
-	step_say(p->s, "platform", "order %" PRIu64 ": %s", order, text);
+	cw_step_say(p->s, "platform", "order %" PRIu64 ": %s", order, text);
 }
 
 static uint64_t
@@ -104,7 +104,7 @@ seal_random(void *ctx, void *buf, size_t len)
 	uint8_t *out = buf;
 
 	for (size_t i = 0; i < len; i++)
-		out[i] = (uint8_t)step_rand(p->s);
+		out[i] = (uint8_t)cw_step_rand(p->s);
 	return 0;
 }
 
@@ -127,7 +127,7 @@ want_flush(struct cw_step *s, struct step_plat *p)
 	if (p->flushing)
 		return;
 	p->flushing = true;
-	step_at(s, step_below(s, FLUSH_US), flush, p, p->gen);
+	cw_step_at(s, cw_step_below(s, FLUSH_US), flush, p, p->gen);
 }
 
 static void
@@ -138,11 +138,11 @@ tick(struct cw_step *s, struct step_ev *e)
 	if (e->gen != p->gen || p->ledger == NULL)
 		return;
 	cw_ledger_tick(p->ledger, now_ms(s));
-	step_at(s, TICK_MS * STEP_MS, tick, p, p->gen);
+	cw_step_at(s, TICK_MS * STEP_MS, tick, p, p->gen);
 }
 
 int
-step_plat_new(struct cw_step *s)
+cw_step_plat_new(struct cw_step *s)
 {
 	struct step_plat *p = calloc(1, sizeof *p);
 	uint8_t key[CW_SEAL_KEY_LEN];
@@ -152,7 +152,7 @@ step_plat_new(struct cw_step *s)
 	s->plat = p;
 	p->s = s;
 	for (size_t i = 0; i < sizeof key; i++)
-		key[i] = (uint8_t)step_rand(s);
+		key[i] = (uint8_t)cw_step_rand(s);
 	p->mem = cw_store_mem_new();
 	p->store = p->mem != NULL ? cw_store_fault_new(p->mem) : NULL;
 	p->seal = cw_seal_new(key);
@@ -163,7 +163,7 @@ step_plat_new(struct cw_step *s)
 }
 
 void
-step_plat_free(struct cw_step *s)
+cw_step_plat_free(struct cw_step *s)
 {
 	struct step_plat *p = s->plat;
 
@@ -178,7 +178,7 @@ step_plat_free(struct cw_step *s)
 }
 
 void
-step_plat_start(struct cw_step *s)
+cw_step_plat_start(struct cw_step *s)
 {
 	struct step_plat *p = s->plat;
 	struct cw_ledger_config cfg = { .store = p->store, .seal = p->seal,
@@ -193,10 +193,10 @@ step_plat_start(struct cw_step *s)
 	(void)cw_intake_sweep(p->store, NULL, 0, 100000);
 	p->ledger = cw_ledger_new(&cfg);
 	if (p->ledger == NULL) {
-		step_bad(s, "stepper", "the platform does not start");
+		cw_step_bad(s, "stepper", "the platform does not start");
 		return;
 	}
-	step_say(s, "platform", "starts");
+	cw_step_say(s, "platform", "starts");
 	tick(s, &(struct step_ev){ .obj = p, .gen = p->gen });
 }
 
@@ -204,33 +204,33 @@ static void
 start_again(struct cw_step *s, struct step_ev *e)
 {
 	(void)e;
-	step_plat_start(s);
+	cw_step_plat_start(s);
 }
 
 void
-step_plat_kill(struct cw_step *s)
+cw_step_plat_kill(struct cw_step *s)
 {
 	struct step_plat *p = s->plat;
 
 	if (p->ledger == NULL)
 		return;
-	step_count(s, CW_SF_PLAT_KILL);
-	step_say(s, "platform", "killed");
+	cw_step_count(s, CW_SF_PLAT_KILL);
+	cw_step_say(s, "platform", "killed");
 	cw_ledger_free(p->ledger);
 	p->ledger = NULL;
 	cw_store_fault_set(p->store, 0, false);
 	cw_store_mem_crash(p->mem);
 	for (unsigned int i = 0; i < s->plan.lines; i++)
-		step_plink_cut(s, i);
+		cw_step_plink_cut(s, i);
 	if (s->mutant == CW_STEP_TIMER)
-		step_plat_unlease(s);
-	step_at(s, step_between(s, 10 * STEP_MS, BOOT_US), start_again, p, 0);
+		cw_step_plat_unlease(s);
+	cw_step_at(s, cw_step_between(s, 10 * STEP_MS, BOOT_US), start_again, p, 0);
 }
 
 /* ---- connections --------------------------------------------------------- */
 
 int
-step_plat_open(struct cw_step *s, uint32_t conn, unsigned int line)
+cw_step_plat_open(struct cw_step *s, uint32_t conn, unsigned int line)
 {
 	char name[16];
 
@@ -240,7 +240,7 @@ step_plat_open(struct cw_step *s, uint32_t conn, unsigned int line)
 }
 
 void
-step_plat_closed(struct cw_step *s, uint32_t conn)
+cw_step_plat_closed(struct cw_step *s, uint32_t conn)
 {
 	if (s->plat->ledger != NULL)
 		cw_ledger_closed(s->plat->ledger, conn, now_ms(s));
@@ -253,16 +253,16 @@ look_at(struct cw_step *s, const struct step_ev *f)
 	uint8_t canary[STEP_CANARY];
 	char hex[2 * STEP_CANARY + 1];
 
-	step_canary(s, canary);
+	cw_step_canary(s, canary);
 	cw_hex(hex, canary, sizeof canary);
 	if (memmem(f->buf, f->len, canary, sizeof canary) != NULL ||
 	    memmem(f->buf, f->len, hex, 2 * STEP_CANARY) != NULL)
-		step_bad(s, "I6", "a %s to the platform carries a key",
+		cw_step_bad(s, "I6", "a %s to the platform carries a key",
 		    cw_pl_type_name(f->buf[3]));
 }
 
 void
-step_plat_frame(struct cw_step *s, uint32_t conn, const uint8_t *buf, size_t len)
+cw_step_plat_frame(struct cw_step *s, uint32_t conn, const uint8_t *buf, size_t len)
 {
 	struct step_plat *p = s->plat;
 	struct cw_pl_msg m;
@@ -273,20 +273,20 @@ step_plat_frame(struct cw_step *s, uint32_t conn, const uint8_t *buf, size_t len
 		return;
 	if (n <= 0 || (size_t)n != len ||
 	    cw_pl_get(&m, f.type, f.body, f.body_len) < 0) {
-		step_bad(s, "stepper", "a message to the platform is malformed");
+		cw_step_bad(s, "stepper", "a message to the platform is malformed");
 		return;
 	}
 	look_at(s, &(struct step_ev){ .buf = (uint8_t *)(uintptr_t)buf,
 	    .len = len });
 	if (m.type == CW_PL_RESULT)
-		step_say(s, "platform", "result %" PRIu64 ": order %" PRIu64
+		cw_step_say(s, "platform", "result %" PRIu64 ": order %" PRIu64
 		    " record %" PRIu64 " epoch %u: card %u verdict %u outcome "
 		    "%u", m.u.result.seq, m.u.result.order, m.u.result.record,
 		    m.u.result.epoch, m.u.result.card_no, m.u.result.verdict,
 		    m.u.result.outcome);
 	if (m.type == CW_PL_REFUSED &&
 	    strstr(m.u.refused.text, STEP_REFUSAL) == NULL)
-		step_bad(s, "L1", "a lease is refused: %s", m.u.refused.text);
+		cw_step_bad(s, "L1", "a lease is refused: %s", m.u.refused.text);
 	cw_ledger_msg(p->ledger, conn, &m, now_ms(s));
 	want_flush(s, p);
 }
@@ -308,7 +308,7 @@ feed_rows(struct cw_step *s, unsigned int o, struct cw_intake *in)
 	int err = cw_intake_feed(in, (const uint8_t *)row, strlen(row));
 
 	for (uint32_t i = 1; i <= s->order[o].cnt && err == 0; i++) {
-		step_record_of(s, o, i, &r);
+		cw_step_record_of(s, o, i, &r);
 		snprintf(row, sizeof row, "%s,%s,%s,%s\n", r.iccid, r.imsi,
 		    r.ki_hex, r.addr_text);
 		err = cw_intake_feed(in, (const uint8_t *)row, strlen(row));
@@ -347,7 +347,7 @@ take_order(struct cw_step *s, unsigned int o, struct cw_order_cos *cos)
 	if (err == 0)
 		err = cw_intake_end(in, &res);
 	if (err == CW_EFORMAT && cw_intake_faults(in)->cnt > 0)
-		step_bad(s, "stepper", "order refused: %s",
+		cw_step_bad(s, "stepper", "order refused: %s",
 		    cw_intake_faults(in)->list[0].text);
 	cw_intake_free(in);
 	if (err == 0) {
@@ -358,7 +358,7 @@ take_order(struct cw_step *s, unsigned int o, struct cw_order_cos *cos)
 }
 
 void
-step_plat_submit(struct cw_step *s, unsigned int o)
+cw_step_plat_submit(struct cw_step *s, unsigned int o)
 {
 	struct step_plat *p = s->plat;
 	struct cw_order_cos *cos;
@@ -374,11 +374,11 @@ step_plat_submit(struct cw_step *s, unsigned int o)
 	if (err == 0)
 		err = take_order(s, o, cos);
 	cw_order_cos_free(cos);
-	step_say(s, "person", "submits order %u: %s", o + 1, cw_err_name(err));
+	cw_step_say(s, "person", "submits order %u: %s", o + 1, cw_err_name(err));
 	if (err == 0)
 		cw_ledger_kick(p->ledger);
 	else if (err != CW_EIO)
-		step_bad(s, "stepper", "order %u is not taken in: %s", o + 1,
+		cw_step_bad(s, "stepper", "order %u is not taken in: %s", o + 1,
 		    cw_err_name(err));
 }
 
@@ -394,7 +394,7 @@ order_over(const struct cw_step *s, unsigned int o)
 }
 
 int
-step_plat_op(struct cw_step *s, enum step_op op, unsigned int o)
+cw_step_plat_op(struct cw_step *s, enum step_op op, unsigned int o)
 {
 	static const char *const words[] = { "pauses", "resumes", "cancels",
 	    "remakes" };
@@ -426,7 +426,7 @@ step_plat_op(struct cw_step *s, enum step_op op, unsigned int o)
 			s->rec[o][i].remake = true;
 		break;
 	}
-	step_say(s, "person", "%s order %u: %s", words[op], o + 1,
+	cw_step_say(s, "person", "%s order %u: %s", words[op], o + 1,
 	    err >= 0 ? "done" : cw_err_name(err));
 	if (s->plat->ledger != NULL)
 		want_flush(s, s->plat);
@@ -434,16 +434,16 @@ step_plat_op(struct cw_step *s, enum step_op op, unsigned int o)
 }
 
 void
-step_plat_store_fault(struct cw_step *s, uint32_t nth)
+cw_step_plat_store_fault(struct cw_step *s, uint32_t nth)
 {
 	if (s->plat->ledger == NULL)
 		return;
-	step_say(s, "platform", "store call %u from now fails", nth);
+	cw_step_say(s, "platform", "store call %u from now fails", nth);
 	cw_store_fault_set(s->plat->store, nth, false);
 }
 
 bool
-step_plat_waits(struct cw_step *s, unsigned int o)
+cw_step_plat_waits(struct cw_step *s, unsigned int o)
 {
 	struct cw_st_order ord;
 
@@ -454,7 +454,7 @@ step_plat_waits(struct cw_step *s, unsigned int o)
 }
 
 bool
-step_plat_blocked(struct cw_step *s, unsigned int o)
+cw_step_plat_blocked(struct cw_step *s, unsigned int o)
 {
 	struct cw_st_order ord;
 
@@ -464,7 +464,7 @@ step_plat_blocked(struct cw_step *s, unsigned int o)
 }
 
 void
-step_plat_unlease(struct cw_step *s)
+cw_step_plat_unlease(struct cw_step *s)
 {
 	const struct cw_store_ops *o = s->plat->mem->ops;
 	void *h = s->plat->mem->h;
@@ -478,7 +478,7 @@ step_plat_unlease(struct cw_step *s)
 			after = r;
 			r.state = CW_REC_WAITING;
 			o->record_set(h, CW_REC_LEASED, &r);
-			step_say(s, "mutant", "record %" PRIu64 " is leased anew "
+			cw_step_say(s, "mutant", "record %" PRIu64 " is leased anew "
 			    "by timer", r.record);
 		}
 	}
@@ -497,25 +497,25 @@ final_state(uint8_t state)
 static void
 see_record(struct cw_step *s, unsigned int o, const struct cw_st_record *r)
 {
-	struct step_rec *k = step_world_rec(s, o, (uint32_t)r->record);
+	struct step_rec *k = cw_step_world_rec(s, o, (uint32_t)r->record);
 
 	if (k == NULL) {
-		step_bad(s, "I2", "order %u has a record %" PRIu64, o + 1,
+		cw_step_bad(s, "I2", "order %u has a record %" PRIu64, o + 1,
 		    r->record);
 		return;
 	}
 	if (r->epoch < k->epoch)
-		step_bad(s, "I5", "order %u record %" PRIu64 ": epoch went from "
+		cw_step_bad(s, "I5", "order %u record %" PRIu64 ": epoch went from "
 		    "%u to %u", o + 1, r->record, k->epoch, r->epoch);
 	if (r->state != k->state && (final_state(k->state) ||
 	    ((k->state == CW_REC_FAILED || k->state == CW_REC_IN_DOUBT) &&
 	    !k->remake)))
-		step_bad(s, "I5", "order %u record %" PRIu64 ": went from %s to "
+		cw_step_bad(s, "I5", "order %u record %" PRIu64 ": went from %s to "
 		    "%s", o + 1, r->record, cw_record_state_word(k->state),
 		    cw_record_state_word(r->state));
 	if (r->state == CW_REC_ISSUED && k->state != CW_REC_ISSUED &&
 	    s->order[o].has_data && k->good != 1)
-		step_bad(s, "I3", "order %u record %" PRIu64 " is issued, but "
+		cw_step_bad(s, "I3", "order %u record %" PRIu64 " is issued, but "
 		    "%u cards in good bins hold it", o + 1, r->record, k->good);
 	k->state = r->state;
 	k->epoch = r->epoch;
@@ -543,16 +543,16 @@ scan_order(struct cw_step *s, unsigned int o)
 		cnt += n > 0 ? (uint64_t)n : 0;
 	} while (n == RECORDS_AT_ONCE);
 	if (cnt != s->order[o].cnt)
-		step_bad(s, "I2", "order %u: %" PRIu64 " of %u records are left",
+		cw_step_bad(s, "I2", "order %u: %" PRIu64 " of %u records are left",
 		    o + 1, cnt, s->order[o].cnt);
 	if (!s->order[o].has_data && issued > s->good_cos[o])
-		step_bad(s, "I3", "order %u: %" PRIu64 " issued, %u good cards",
+		cw_step_bad(s, "I3", "order %u: %" PRIu64 " issued, %u good cards",
 		    o + 1, issued, s->good_cos[o]);
 	return order_over(s, o);
 }
 
 bool
-step_plat_scan(struct cw_step *s)
+cw_step_plat_scan(struct cw_step *s)
 {
 	bool over = true;
 
@@ -562,7 +562,7 @@ step_plat_scan(struct cw_step *s)
 }
 
 bool
-step_plat_settled(struct cw_step *s)
+cw_step_plat_settled(struct cw_step *s)
 {
 	struct cw_ledger_report *r = malloc(sizeof *r);
 	bool settled = r != NULL;
@@ -583,26 +583,26 @@ see_result(struct cw_step *s, unsigned int o, const struct cw_st_result *r)
 
 	for (unsigned int i = 0; i < s->plan.lines; i++)
 		for (unsigned int k = 0; k < s->plan.readers; k++)
-			if (step_addr(i, k) == r->reader)
+			if (cw_step_addr(i, k) == r->reader)
 				line = i;
 	if (r->verdict == CW_CARD_NONE)
 		return;
-	c = line < s->plan.lines ? step_world_card(s, line, r->card_no) : NULL;
+	c = line < s->plan.lines ? cw_step_world_card(s, line, r->card_no) : NULL;
 	if (c == NULL) {
-		step_bad(s, "I4", "order %u record %" PRIu64 ": a result for card "
+		cw_step_bad(s, "I4", "order %u record %" PRIu64 ": a result for card "
 		    "%u, which was never fed", o + 1, r->record, r->card_no);
 		return;
 	}
 	c->results++;
 	if (r->verdict == CW_CARD_GOOD && c->where != STEP_AT_GOOD)
-		step_bad(s, "I3", "line %u card %u: result good, but it is not in "
+		cw_step_bad(s, "I3", "line %u card %u: result good, but it is not in "
 		    "the good bin", line + 1, c->no);
 	if (r->verdict != CW_CARD_GOOD && c->where == STEP_AT_GOOD)
-		step_bad(s, "I3", "line %u card %u: result %u, but it is in the "
+		cw_step_bad(s, "I3", "line %u card %u: result %u, but it is in the "
 		    "good bin", line + 1, c->no, r->verdict);
 	if (r->verdict == CW_CARD_GOOD && s->order[o].has_data && !r->stray &&
 	    (c->order != (int)o || c->record != r->record))
-		step_bad(s, "I3", "line %u card %u: result for order %u record %"
+		cw_step_bad(s, "I3", "line %u card %u: result for order %u record %"
 		    PRIu64 ", but it holds order %d record %u", line + 1, c->no,
 		    o + 1, r->record, c->order + 1, c->record);
 }
@@ -634,11 +634,11 @@ see_ends(struct cw_step *s, unsigned int o)
 		const struct step_rec *k = &s->rec[o][i];
 
 		if (k->state == CW_REC_WAITING || k->state == CW_REC_LEASED)
-			step_bad(s, "I2", "order %u record %u ends %s", o + 1, i,
+			cw_step_bad(s, "I2", "order %u record %u ends %s", o + 1, i,
 			    cw_record_state_word(k->state));
 		if (s->order[o].has_data &&
 		    k->good != (k->state == CW_REC_ISSUED))
-			step_bad(s, "I3", "order %u record %u is %s, and %u cards "
+			cw_step_bad(s, "I3", "order %u record %u is %s, and %u cards "
 			    "in good bins hold it", o + 1, i,
 			    cw_record_state_word(k->state), k->good);
 	}
@@ -656,9 +656,9 @@ differs_by_lost(struct cw_step *s, const struct cw_ledger_report *r)
 		const struct cw_ledger_report_term *t = &r->term[i];
 		unsigned int line = (unsigned int)(t->name[5] - '1');
 
-		step_dev_sum(s, line, &d);
+		cw_step_dev_sum(s, line, &d);
 		lost += d.lost;
-		if (t->dev == CW_DEV_DIFFERS && (t->dev_feed != t->cards ||
+		if (t->dev == CW_COUNTERS_DIFFERS && (t->dev_feed != t->cards ||
 		    t->dev_good != t->good || t->dev_reject + d.lost != t->wrong))
 			return false;
 	}
@@ -666,7 +666,7 @@ differs_by_lost(struct cw_step *s, const struct cw_ledger_report *r)
 }
 
 void
-step_plat_end(struct cw_step *s)
+cw_step_plat_end(struct cw_step *s)
 {
 	struct cw_ledger_report *r = malloc(sizeof *r);
 
@@ -674,16 +674,16 @@ step_plat_end(struct cw_step *s)
 		see_results(s, o);
 		see_ends(s, o);
 		if (cw_ledger_report(s->plat->mem, s->order[o].id, r) < 0)
-			step_bad(s, "I4", "order %u has no report", o + 1);
+			cw_step_bad(s, "I4", "order %u has no report", o + 1);
 		else if (!r->adds_up && !differs_by_lost(s, r))
-			step_bad(s, "I4", "order %u does not add up: %s", o + 1,
+			cw_step_bad(s, "I4", "order %u does not add up: %s", o + 1,
 			    r->why);
 	}
 	free(r);
 }
 
 void
-step_plat_tell(struct cw_step *s, char *out, size_t cap)
+cw_step_plat_tell(struct cw_step *s, char *out, size_t cap)
 {
 	struct cw_store *m = s->plat->mem;
 	struct cw_st_order ord;

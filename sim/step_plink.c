@@ -20,7 +20,7 @@
 #define TYPE_OFF 3
 
 unsigned int
-step_plink_line(const struct cw_step *s, uint32_t conn)
+cw_step_plink_line(const struct cw_step *s, uint32_t conn)
 {
 	for (unsigned int i = 0; i < s->plan.lines; i++)
 		if (conn != 0 && s->line[i].plink.conn == conn)
@@ -62,9 +62,9 @@ keep_late(struct cw_step *s, struct step_plink *p, const struct step_ev *e)
 	uint8_t type = e->buf[TYPE_OFF];
 
 	if (!may_be_late(type) || s->plan.ppm[CW_SF_PLINK_LATE] == 0 ||
-	    s->quiet || step_below(s, 8) != 0)
+	    s->quiet || cw_step_below(s, 8) != 0)
 		return;
-	old = &p->late[p->late_cnt < 8 ? p->late_cnt++ : step_below(s, 8)];
+	old = &p->late[p->late_cnt < 8 ? p->late_cnt++ : cw_step_below(s, 8)];
 	free(old->buf);
 	*old = *e;
 	old->buf = malloc(e->len);
@@ -101,7 +101,7 @@ say(struct cw_step *s, const struct step_ev *e)
 		record = m.u.result.record;
 		epoch = m.u.result.epoch;
 	}
-	step_say(s, "net", "line %u %s %s %llu/%llu epoch %u",
+	cw_step_say(s, "net", "line %u %s %s %llu/%llu epoch %u",
 	    (unsigned int)e->b + 1, e->a == STEP_UP ? "->" : "<-",
 	    cw_pl_type_name(type), order, record, epoch);
 }
@@ -116,14 +116,14 @@ arrive(struct cw_step *s, struct step_ev *e)
 	if (p->conn != e->gen || !p->up)
 		return;
 	if (s->now < p->part_us) {
-		step_defer(s, p->part_us, e);
+		cw_step_defer(s, p->part_us, e);
 		return;
 	}
 	say(s, e);
 	if (e->a == STEP_UP)
-		step_plat_frame(s, e->gen, e->buf, e->len);
+		cw_step_plat_frame(s, e->gen, e->buf, e->len);
 	else
-		step_term_plat_frame(s, (unsigned int)e->b, e->buf, e->len);
+		cw_step_term_plat_frame(s, (unsigned int)e->b, e->buf, e->len);
 	if (type == CW_PL_WELCOME)
 		p->greeted = true;
 }
@@ -131,19 +131,19 @@ arrive(struct cw_step *s, struct step_ev *e)
 static void
 post(struct cw_step *s, struct step_plink *p, const struct step_ev *e, bool loose)
 {
-	uint64_t at = s->now + step_between(s, 100, 100 + s->plan.net_us);
+	uint64_t at = s->now + cw_step_between(s, 100, 100 + s->plan.net_us);
 
 	if (loose)
-		at += step_below(s, 20 * s->plan.net_us);
+		at += cw_step_below(s, 20 * s->plan.net_us);
 	else if (at < p->last[e->a])
 		at = p->last[e->a];
 	if (!loose)
 		p->last[e->a] = at;
-	step_at_buf(s, at - s->now, arrive, NULL, e);
+	cw_step_at_buf(s, at - s->now, arrive, NULL, e);
 }
 
 int
-step_plink_send(struct cw_step *s, unsigned int line, enum step_dir dir,
+cw_step_plink_send(struct cw_step *s, unsigned int line, enum step_dir dir,
     const struct step_ev *frame)
 {
 	struct step_plink *p = &s->line[line].plink;
@@ -152,7 +152,7 @@ step_plink_send(struct cw_step *s, unsigned int line, enum step_dir dir,
 
 	if (!p->up)
 		return CW_ECLOSED;
-	step_hash(s, frame->buf, frame->len);
+	cw_step_hash(s, frame->buf, frame->len);
 	e.gen = p->conn;
 	e.a = dir;
 	e.b = line;
@@ -161,22 +161,22 @@ step_plink_send(struct cw_step *s, unsigned int line, enum step_dir dir,
 		post(s, p, &e, false);
 		return 0;
 	}
-	if (step_fault(s, CW_SF_PLINK_LOSS))
+	if (cw_step_fault(s, CW_SF_PLINK_LOSS))
 		return 0;
 	if (type == CW_PL_STATUS) {
 		post(s, p, &e, false);
 		return 0;
 	}
-	post(s, p, &e, step_fault(s, CW_SF_PLINK_REORDER));
-	if (step_fault(s, CW_SF_PLINK_DUP))
+	post(s, p, &e, cw_step_fault(s, CW_SF_PLINK_REORDER));
+	if (cw_step_fault(s, CW_SF_PLINK_DUP))
 		post(s, p, &e, true);
 
 	/* An old message turns up now and then. */
-	if (p->late_cnt > 0 && step_chance(s, s->plan.ppm[CW_SF_PLINK_LATE])) {
-		struct step_ev *old = &p->late[step_below(s, p->late_cnt)];
+	if (p->late_cnt > 0 && cw_step_chance(s, s->plan.ppm[CW_SF_PLINK_LATE])) {
+		struct step_ev *old = &p->late[cw_step_below(s, p->late_cnt)];
 
 		if (old->len > 0 && old->gen != p->conn) {
-			step_count(s, CW_SF_PLINK_LATE);
+			cw_step_count(s, CW_SF_PLINK_LATE);
 			old->gen = p->conn;
 			post(s, p, old, true);
 			old->gen = 0;
@@ -195,20 +195,20 @@ term_hears(struct cw_step *s, struct step_ev *e)
 	if (p->conn != e->gen || p->up)
 		return;
 	p->conn = 0;
-	step_term_plat_down(s, e->a);
+	cw_step_term_plat_down(s, e->a);
 }
 
 void
-step_plink_cut(struct cw_step *s, unsigned int line)
+cw_step_plink_cut(struct cw_step *s, unsigned int line)
 {
 	struct step_plink *p = &s->line[line].plink;
 
 	if (!p->up)
 		return;
-	step_say(s, "net", "line %u: platform link breaks", line + 1);
+	cw_step_say(s, "net", "line %u: platform link breaks", line + 1);
 	p->up = p->greeted = false;
-	step_plat_closed(s, p->conn);
-	step_at_buf(s, step_below(s, 200 * STEP_MS), term_hears, NULL,
+	cw_step_plat_closed(s, p->conn);
+	cw_step_at_buf(s, cw_step_below(s, 200 * STEP_MS), term_hears, NULL,
 	    &(struct step_ev){ .gen = p->conn, .a = line });
 }
 
@@ -218,27 +218,27 @@ try(struct cw_step *s, struct step_ev *e)
 	struct step_plink *p = &s->line[e->a].plink;
 	uint32_t conn = (uint32_t)++s->next_conn;
 
-	step_at_buf(s, step_between(s, RETRY_US / 2, RETRY_US), try, NULL, e);
-	if (!step_term_up(s, e->a) || !step_plat_up(s) || p->conn != 0 ||
+	cw_step_at_buf(s, cw_step_between(s, RETRY_US / 2, RETRY_US), try, NULL, e);
+	if (!cw_step_term_up(s, e->a) || !cw_step_plat_up(s) || p->conn != 0 ||
 	    s->now < p->part_us)
 		return;
 	p->conn = conn;
 	p->up = true;
 	p->greeted = false;
 	p->last[0] = p->last[1] = 0;
-	if (step_plat_open(s, conn, e->a) < 0) {
+	if (cw_step_plat_open(s, conn, e->a) < 0) {
 		p->up = false;
 		p->conn = 0;
 		return;
 	}
-	step_say(s, "net", "line %u: platform link up", e->a + 1);
-	step_term_plat_up(s, e->a);
+	cw_step_say(s, "net", "line %u: platform link up", e->a + 1);
+	cw_step_term_plat_up(s, e->a);
 }
 
 void
-step_plink_start(struct cw_step *s, unsigned int line)
+cw_step_plink_start(struct cw_step *s, unsigned int line)
 {
 	s->line[line].plink.line = line;
-	step_at_buf(s, step_between(s, 1000, RETRY_US), try, NULL,
+	cw_step_at_buf(s, cw_step_between(s, 1000, RETRY_US), try, NULL,
 	    &(struct step_ev){ .a = line });
 }

@@ -52,32 +52,32 @@ struct step_ev {
 };
 
 /* In `in_us` from now. */
-void step_at(struct cw_step *s, uint64_t in_us,
+void cw_step_at(struct cw_step *s, uint64_t in_us,
     void (*fn)(struct cw_step *s, struct step_ev *e), void *obj, uint32_t gen);
 /* The same with a copy of bytes. */
-void step_at_buf(struct cw_step *s, uint64_t in_us,
+void cw_step_at_buf(struct cw_step *s, uint64_t in_us,
     void (*fn)(struct cw_step *s, struct step_ev *e), void *obj,
     const struct step_ev *like);
 
 /* e once more, later, and still before all that were made after it. */
-void step_defer(struct cw_step *s, uint64_t until_us, const struct step_ev *e);
+void cw_step_defer(struct cw_step *s, uint64_t until_us, const struct step_ev *e);
 
-uint64_t step_rand(struct cw_step *s);
-uint64_t step_below(struct cw_step *s, uint64_t n);	/* 0..n-1; 0 for n 0 */
-uint64_t step_between(struct cw_step *s, uint64_t lo, uint64_t hi);
+uint64_t cw_step_rand(struct cw_step *s);
+uint64_t cw_step_below(struct cw_step *s, uint64_t n);	/* 0..n-1; 0 for n 0 */
+uint64_t cw_step_between(struct cw_step *s, uint64_t lo, uint64_t hi);
 /* True p times in a million, while there are faults. */
-bool step_chance(struct cw_step *s, uint32_t ppm);
+bool cw_step_chance(struct cw_step *s, uint32_t ppm);
 /* One of them: chance and count. */
-bool step_fault(struct cw_step *s, enum cw_step_fault kind);
-void step_count(struct cw_step *s, enum cw_step_fault kind);
+bool cw_step_fault(struct cw_step *s, enum cw_step_fault kind);
+void cw_step_count(struct cw_step *s, enum cw_step_fault kind);
 
 /* One line of the narrated trace. */
-void step_say(struct cw_step *s, const char *who, const char *fmt, ...)
+void cw_step_say(struct cw_step *s, const char *who, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 /* First violation ends the run. */
-void step_bad(struct cw_step *s, const char *inv, const char *fmt, ...)
+void cw_step_bad(struct cw_step *s, const char *inv, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
-void step_hash(struct cw_step *s, const void *buf, size_t len);
+void cw_step_hash(struct cw_step *s, const void *buf, size_t len);
 
 /* ---- step_plan.c --------------------------------------------------------- */
 
@@ -115,7 +115,7 @@ struct step_plan {
 	uint32_t write_us, erase_us;	/* of the cards */
 };
 
-void step_plan_draw(struct cw_step *s);
+void cw_step_plan_draw(struct cw_step *s);
 
 /* What record `record` (1..) of order `o` (0..) must hold. */
 struct step_record {
@@ -124,17 +124,17 @@ struct step_record {
 	uint32_t addr;		/* bound reader, 0 = any */
 	char addr_text[16];
 };
-void step_record_of(const struct cw_step *s, unsigned int o, uint32_t record,
+void cw_step_record_of(const struct cw_step *s, unsigned int o, uint32_t record,
     struct step_record *r);
 /* Eight bytes that begin every KI of a run. */
 #define STEP_CANARY 8
-void step_canary(const struct cw_step *s, uint8_t out[STEP_CANARY]);
+void cw_step_canary(const struct cw_step *s, uint8_t out[STEP_CANARY]);
 /* EF contents from digits: nibbles swapped, padded with F. */
-void step_bcd(uint8_t *out, size_t len, const char *digits);
+void cw_step_bcd(uint8_t *out, size_t len, const char *digits);
 #define STEP_MARK_LEN 32
-void step_mark(uint8_t out[STEP_MARK_LEN], uint64_t order, uint64_t record,
+void cw_step_mark(uint8_t out[STEP_MARK_LEN], uint64_t order, uint64_t record,
     uint32_t epoch);
-uint32_t step_addr(unsigned int line, unsigned int reader);
+uint32_t cw_step_addr(unsigned int line, unsigned int reader);
 
 /* ---- step_world.c -------------------------------------------------------- */
 
@@ -165,62 +165,62 @@ struct step_rec {
 	bool remake;		/* an operator asked */
 };
 
-int step_world_new(struct cw_step *s);
-void step_world_free(struct cw_step *s);
+int cw_step_world_new(struct cw_step *s);
+void cw_step_world_free(struct cw_step *s);
 /* Mechanics: 0, CW_ENOENT, CW_EBUSY, CW_EEXIST; may be repeated. */
-int step_world_feed(struct cw_step *s, unsigned int line, unsigned int station,
+int cw_step_world_feed(struct cw_step *s, unsigned int line, unsigned int station,
     uint32_t no);
-void step_world_bin(struct cw_step *s, unsigned int line, unsigned int station,
+void cw_step_world_bin(struct cw_step *s, unsigned int line, unsigned int station,
     bool good);
 /* The card leaves by itself, or by hand (to the rejects). */
-void step_world_leave(struct cw_step *s, unsigned int line,
+void cw_step_world_leave(struct cw_step *s, unsigned int line,
     unsigned int station, enum step_where to);
 /* A person takes a card out of the good bin. */
-void step_world_recall(struct cw_step *s, unsigned int line, uint32_t no);
+void cw_step_world_recall(struct cw_step *s, unsigned int line, uint32_t no);
 /* Lends the card at a station, NULL if none. */
-struct step_card *step_world_at(struct cw_step *s, unsigned int line,
+struct step_card *cw_step_world_at(struct cw_step *s, unsigned int line,
     unsigned int station);
-struct step_card *step_world_card(struct cw_step *s, unsigned int line,
+struct step_card *cw_step_world_card(struct cw_step *s, unsigned int line,
     uint32_t no);
 struct step_world_sum {
 	uint32_t fed, good, reject, lost, in;
 };
-void step_world_sum(const struct cw_step *s, unsigned int line,
+void cw_step_world_sum(const struct cw_step *s, unsigned int line,
     struct step_world_sum *w);
-struct step_rec *step_world_rec(struct cw_step *s, unsigned int o,
+struct step_rec *cw_step_world_rec(struct cw_step *s, unsigned int o,
     uint32_t record);
 
 /* ---- step_plat.c --------------------------------------------------------- */
 
 struct step_plat;
-int step_plat_new(struct cw_step *s);
-void step_plat_free(struct cw_step *s);
-bool step_plat_up(const struct cw_step *s);
-void step_plat_start(struct cw_step *s);
-void step_plat_kill(struct cw_step *s);
-int step_plat_open(struct cw_step *s, uint32_t conn, unsigned int line);
-void step_plat_closed(struct cw_step *s, uint32_t conn);
+int cw_step_plat_new(struct cw_step *s);
+void cw_step_plat_free(struct cw_step *s);
+bool cw_step_plat_up(const struct cw_step *s);
+void cw_step_plat_start(struct cw_step *s);
+void cw_step_plat_kill(struct cw_step *s);
+int cw_step_plat_open(struct cw_step *s, uint32_t conn, unsigned int line);
+void cw_step_plat_closed(struct cw_step *s, uint32_t conn);
 /* A frame came in on conn. */
-void step_plat_frame(struct cw_step *s, uint32_t conn, const uint8_t *buf,
+void cw_step_plat_frame(struct cw_step *s, uint32_t conn, const uint8_t *buf,
     size_t len);
-void step_plat_submit(struct cw_step *s, unsigned int o);
+void cw_step_plat_submit(struct cw_step *s, unsigned int o);
 enum step_op { STEP_OP_PAUSE, STEP_OP_RESUME, STEP_OP_CANCEL, STEP_OP_REMAKE };
 /* As the ledger: 0 or a count, CW_ESTATE, ... */
-int step_plat_op(struct cw_step *s, enum step_op op, unsigned int o);
+int cw_step_plat_op(struct cw_step *s, enum step_op op, unsigned int o);
 /* Makes the n-th store call from now fail. */
-void step_plat_store_fault(struct cw_step *s, uint32_t nth);
+void cw_step_plat_store_fault(struct cw_step *s, uint32_t nth);
 /* Reads the records of all orders: I3, I5.  True when every order is over. */
-bool step_plat_scan(struct cw_step *s);
+bool cw_step_plat_scan(struct cw_step *s);
 /* Whether an order waits for a person (PAUSED, BLOCKED). */
-bool step_plat_waits(struct cw_step *s, unsigned int o);
-bool step_plat_blocked(struct cw_step *s, unsigned int o);
+bool cw_step_plat_waits(struct cw_step *s, unsigned int o);
+bool cw_step_plat_blocked(struct cw_step *s, unsigned int o);
 /* The end: reports add up, every card has its result. */
-void step_plat_end(struct cw_step *s);
+void cw_step_plat_end(struct cw_step *s);
 /* True when a report says that it is settled (or can never be). */
-bool step_plat_settled(struct cw_step *s);
+bool cw_step_plat_settled(struct cw_step *s);
 /* Mutant timer: leases that are open become WAITING again. */
-void step_plat_unlease(struct cw_step *s);
-void step_plat_tell(struct cw_step *s, char *out, size_t cap);
+void cw_step_plat_unlease(struct cw_step *s);
+void cw_step_plat_tell(struct cw_step *s, char *out, size_t cap);
 
 /* ---- step_plink.c -------------------------------------------------------- */
 
@@ -235,13 +235,13 @@ struct step_plink {
 	unsigned int late_cnt;
 };
 enum step_dir { STEP_UP = 0, STEP_DOWN = 1 };
-void step_plink_start(struct cw_step *s, unsigned int line);
+void cw_step_plink_start(struct cw_step *s, unsigned int line);
 /* 0, CW_ECLOSED. */
-int step_plink_send(struct cw_step *s, unsigned int line, enum step_dir dir,
+int cw_step_plink_send(struct cw_step *s, unsigned int line, enum step_dir dir,
     const struct step_ev *frame);
 /* Either end gives the link up, or it breaks. */
-void step_plink_cut(struct cw_step *s, unsigned int line);
-unsigned int step_plink_line(const struct cw_step *s, uint32_t conn);
+void cw_step_plink_cut(struct cw_step *s, unsigned int line);
+unsigned int cw_step_plink_line(const struct cw_step *s, uint32_t conn);
 
 /* ---- step_rlink.c -------------------------------------------------------- */
 
@@ -256,67 +256,67 @@ struct step_conn {
 	bool starved;		/* the reader waits for room */
 	struct step_conn *next;
 };
-void step_rlink_start(struct cw_step *s, unsigned int line, unsigned int r);
-int step_rlink_term_send(struct cw_step *s, struct step_conn *c,
+void cw_step_rlink_start(struct cw_step *s, unsigned int line, unsigned int r);
+int cw_step_rlink_term_send(struct cw_step *s, struct step_conn *c,
     const uint8_t *buf, size_t len);
-int step_rlink_reader_send(struct cw_step *s, struct step_conn *c,
+int cw_step_rlink_reader_send(struct cw_step *s, struct step_conn *c,
     const uint8_t *buf, size_t len);
 /* Closed by one end: what it sent before still arrives. */
-void step_rlink_close(struct cw_step *s, struct step_conn *c, enum step_dir by);
+void cw_step_rlink_close(struct cw_step *s, struct step_conn *c, enum step_dir by);
 /* Breaks: bytes under way are lost. */
-void step_rlink_cut(struct cw_step *s, struct step_conn *c);
-struct step_conn *step_rlink_conn(struct cw_step *s, int id);
-void step_rlink_intrude(struct cw_step *s, unsigned int line, unsigned int r);
-void step_rlink_free(struct cw_step *s);
+void cw_step_rlink_cut(struct cw_step *s, struct step_conn *c);
+struct step_conn *cw_step_rlink_conn(struct cw_step *s, int id);
+void cw_step_rlink_intrude(struct cw_step *s, unsigned int line, unsigned int r);
+void cw_step_rlink_free(struct cw_step *s);
 
 /* ---- step_disk.c --------------------------------------------------------- */
 
 struct step_disk;
-struct step_disk *step_disk_new(struct cw_step *s);
-void step_disk_free(struct step_disk *d);
+struct step_disk *cw_step_disk_new(struct cw_step *s);
+void cw_step_disk_free(struct step_disk *d);
 /* The process is gone; power: what was not synced is lost in part. */
-void step_disk_crash(struct step_disk *d, bool power);
-void step_disk_full(struct step_disk *d, bool full);
-void step_disk_heal(struct step_disk *d);	/* no more trouble */
-void step_disk_error(struct step_disk *d);	/* the next write or sync fails */
-void step_disk_crash_in(struct step_disk *d, uint32_t ops);	/* 0: never */
-bool step_disk_crashed(const struct step_disk *d);
+void cw_step_disk_crash(struct step_disk *d, bool power);
+void cw_step_disk_full(struct step_disk *d, bool full);
+void cw_step_disk_heal(struct step_disk *d);	/* no more trouble */
+void cw_step_disk_error(struct step_disk *d);	/* the next write or sync fails */
+void cw_step_disk_crash_in(struct step_disk *d, uint32_t ops);	/* 0: never */
+bool cw_step_disk_crashed(const struct step_disk *d);
 /* All bytes of both files as the process sees them. */
-bool step_disk_search(const struct step_disk *d, const uint8_t *needle,
+bool cw_step_disk_search(const struct step_disk *d, const uint8_t *needle,
     size_t len);
 
 /* ---- step_term.c --------------------------------------------------------- */
 
 struct step_term;
 struct step_regs;
-int step_term_new(struct cw_step *s, unsigned int line);
-void step_term_free(struct cw_step *s, unsigned int line);
-bool step_term_up(const struct cw_step *s, unsigned int line);
-void step_term_start(struct cw_step *s, unsigned int line);
-void step_term_kill(struct cw_step *s, unsigned int line, bool power);
-void step_term_plat_up(struct cw_step *s, unsigned int line);
-void step_term_plat_down(struct cw_step *s, unsigned int line);
-void step_term_plat_frame(struct cw_step *s, unsigned int line,
+int cw_step_term_new(struct cw_step *s, unsigned int line);
+void cw_step_term_free(struct cw_step *s, unsigned int line);
+bool cw_step_term_up(const struct cw_step *s, unsigned int line);
+void cw_step_term_start(struct cw_step *s, unsigned int line);
+void cw_step_term_kill(struct cw_step *s, unsigned int line, bool power);
+void cw_step_term_plat_up(struct cw_step *s, unsigned int line);
+void cw_step_term_plat_down(struct cw_step *s, unsigned int line);
+void cw_step_term_plat_frame(struct cw_step *s, unsigned int line,
     const uint8_t *buf, size_t len);
-void step_term_reader_up(struct cw_step *s, struct step_conn *c);
-void step_term_reader_down(struct cw_step *s, struct step_conn *c);
-void step_term_reader_bytes(struct cw_step *s, struct step_conn *c,
+void cw_step_term_reader_up(struct cw_step *s, struct step_conn *c);
+void cw_step_term_reader_down(struct cw_step *s, struct step_conn *c);
+void cw_step_term_reader_bytes(struct cw_step *s, struct step_conn *c,
     const uint8_t *buf, size_t len);
 /* NULL: the device does not answer. */
-void step_term_regs(struct cw_step *s, unsigned int line,
+void cw_step_term_regs(struct cw_step *s, unsigned int line,
     const struct step_regs *r);
-struct step_disk *step_term_disk(struct cw_step *s, unsigned int line);
-void step_term_rewrite(struct cw_step *s, unsigned int line);
+struct step_disk *cw_step_term_disk(struct cw_step *s, unsigned int line);
+void cw_step_term_rewrite(struct cw_step *s, unsigned int line);
 /* A person walks by: clears what is stuck. */
-void step_term_person(struct cw_step *s, unsigned int line);
+void cw_step_term_person(struct cw_step *s, unsigned int line);
 /* Nothing under way, nothing unsent. */
-bool step_term_quiet(const struct cw_step *s, unsigned int line);
-void step_term_end(struct cw_step *s, unsigned int line);	/* I5, I6 */
+bool cw_step_term_quiet(const struct cw_step *s, unsigned int line);
+void cw_step_term_end(struct cw_step *s, unsigned int line);	/* I5, I6 */
 /* True durability, by the disk and not by what the line was told. */
-bool step_term_sure(const struct cw_step *s, unsigned int line,
+bool cw_step_term_sure(const struct cw_step *s, unsigned int line,
     unsigned int station, bool good);
-void step_term_tell(struct cw_step *s, unsigned int line, char *out, size_t cap);
-uint32_t step_term_orphans(const struct cw_step *s, unsigned int line);
+void cw_step_term_tell(struct cw_step *s, unsigned int line, char *out, size_t cap);
+uint32_t cw_step_term_orphans(const struct cw_step *s, unsigned int line);
 
 /* ---- step_prof.c --------------------------------------------------------- */
 
@@ -331,29 +331,29 @@ struct step_compile {
 	const uint8_t *payload;
 	size_t payload_len;
 };
-struct step_prof *step_prof_open(struct cw_step *s, const uint8_t *text,
+struct step_prof *cw_step_prof_open(struct cw_step *s, const uint8_t *text,
     size_t len, char why[200]);
-void step_prof_close(struct step_prof *p);
-int step_prof_compile(struct step_prof *p, const struct step_compile *c,
+void cw_step_prof_close(struct step_prof *p);
+int cw_step_prof_compile(struct step_prof *p, const struct step_compile *c,
     uint8_t *out, size_t cap, char why[200]);
 
 /* ---- step_reader.c ------------------------------------------------------- */
 
 struct step_reader;
-int step_reader_new(struct cw_step *s, unsigned int line, unsigned int r);
-void step_reader_free(struct cw_step *s, unsigned int line, unsigned int r);
-bool step_reader_up(const struct cw_step *s, unsigned int line, unsigned int r);
-void step_reader_start(struct cw_step *s, unsigned int line, unsigned int r);
-void step_reader_kill(struct cw_step *s, unsigned int line, unsigned int r);
-void step_reader_open(struct cw_step *s, struct step_conn *c);
-void step_reader_data(struct cw_step *s, struct step_conn *c,
+int cw_step_reader_new(struct cw_step *s, unsigned int line, unsigned int r);
+void cw_step_reader_free(struct cw_step *s, unsigned int line, unsigned int r);
+bool cw_step_reader_up(const struct cw_step *s, unsigned int line, unsigned int r);
+void cw_step_reader_start(struct cw_step *s, unsigned int line, unsigned int r);
+void cw_step_reader_kill(struct cw_step *s, unsigned int line, unsigned int r);
+void cw_step_reader_open(struct cw_step *s, struct step_conn *c);
+void cw_step_reader_data(struct cw_step *s, struct step_conn *c,
     const uint8_t *buf, size_t len);
-void step_reader_room(struct cw_step *s, struct step_conn *c);
-void step_reader_closed(struct cw_step *s, struct step_conn *c);
+void cw_step_reader_room(struct cw_step *s, struct step_conn *c);
+void cw_step_reader_closed(struct cw_step *s, struct step_conn *c);
 /* The switch of the contacts moved. */
-void step_reader_card(struct cw_step *s, unsigned int line,
+void cw_step_reader_card(struct cw_step *s, unsigned int line,
     unsigned int station, bool present);
-bool step_reader_search(const struct cw_step *s, unsigned int line,
+bool cw_step_reader_search(const struct cw_step *s, unsigned int line,
     unsigned int r, const uint8_t *needle, size_t len);
 
 /* ---- step_dev.c ---------------------------------------------------------- */
@@ -364,39 +364,39 @@ struct step_regs {
 	uint16_t hold[STEP_HOLD_CNT], input[STEP_INPUT_CNT];
 };
 struct step_dev;
-int step_dev_new(struct cw_step *s, unsigned int line);
-void step_dev_free(struct cw_step *s, unsigned int line);
-void step_dev_kill(struct cw_step *s, unsigned int line);
-void step_dev_cut(struct cw_step *s, unsigned int line, uint64_t for_us);
+int cw_step_dev_new(struct cw_step *s, unsigned int line);
+void cw_step_dev_free(struct cw_step *s, unsigned int line);
+void cw_step_dev_kill(struct cw_step *s, unsigned int line);
+void cw_step_dev_cut(struct cw_step *s, unsigned int line, uint64_t for_us);
 /* Terminal writes; lost when there is no contact. */
-void step_dev_cmd(struct cw_step *s, unsigned int line, unsigned int station,
+void cw_step_dev_cmd(struct cw_step *s, unsigned int line, unsigned int station,
     const uint16_t seq_cmd[2]);
-void step_dev_bits(struct cw_step *s, unsigned int line, uint16_t bits);
-void step_dev_beat(struct cw_step *s, unsigned int line, uint16_t beat);
-bool step_dev_contact(const struct cw_step *s, unsigned int line);
-void step_dev_lost(struct cw_step *s, unsigned int line, unsigned int station);
+void cw_step_dev_bits(struct cw_step *s, unsigned int line, uint16_t bits);
+void cw_step_dev_beat(struct cw_step *s, unsigned int line, uint16_t beat);
+bool cw_step_dev_contact(const struct cw_step *s, unsigned int line);
+void cw_step_dev_lost(struct cw_step *s, unsigned int line, unsigned int station);
 /* A person at the machine: fills the hopper, takes out jammed cards. */
-void step_dev_person(struct cw_step *s, unsigned int line);
+void cw_step_dev_person(struct cw_step *s, unsigned int line);
 struct step_dev_sum {
 	uint32_t fed, good, reject, lost, in;
 };
-void step_dev_sum(const struct cw_step *s, unsigned int line,
+void cw_step_dev_sum(const struct cw_step *s, unsigned int line,
     struct step_dev_sum *d);
-void step_dev_check(struct cw_step *s, unsigned int line);
+void cw_step_dev_check(struct cw_step *s, unsigned int line);
 
 /* ---- step_fault.c, step_check.c ------------------------------------------ */
 
-void step_fault_start(struct cw_step *s);
+void cw_step_fault_start(struct cw_step *s);
 /* All links whole, all parts up, nothing more will break. */
-void step_fault_stop(struct cw_step *s);
-void step_kill_point(struct cw_step *s, unsigned int line);
+void cw_step_fault_stop(struct cw_step *s);
+void cw_step_kill_point(struct cw_step *s, unsigned int line);
 
 /* A card lies in a bin: I1, I3. */
-void step_check_card(struct cw_step *s, const struct step_card *c);
+void cw_step_check_card(struct cw_step *s, const struct step_card *c);
 /* Its reader must have forgotten it: I6. */
-void step_check_left(struct cw_step *s, unsigned int line, unsigned int station,
+void cw_step_check_left(struct cw_step *s, unsigned int line, unsigned int station,
     const struct step_card *c);
-void step_check_end(struct cw_step *s);
+void cw_step_check_end(struct cw_step *s);
 
 /* ---- the whole ----------------------------------------------------------- */
 

@@ -20,7 +20,7 @@ struct step_prof {
 };
 
 struct step_prof *
-step_prof_open(struct cw_step *s, const uint8_t *text, size_t len, char why[200])
+cw_step_prof_open(struct cw_step *s, const uint8_t *text, size_t len, char why[200])
 {
 	struct step_prof *p = calloc(1, sizeof *p);
 
@@ -38,7 +38,7 @@ step_prof_open(struct cw_step *s, const uint8_t *text, size_t len, char why[200]
 }
 
 void
-step_prof_close(struct step_prof *p)
+cw_step_prof_close(struct step_prof *p)
 {
 	if (p == NULL)
 		return;
@@ -113,16 +113,16 @@ native_record(const struct step_compile *c, uint8_t *out, size_t cap)
 	cw_prog_pps(&b, 0);
 	select_file(&b, ef_iccid, sizeof ef_iccid);
 	cw_prog_apdu(&b, CW_STEP_SECRET, NULL, 0, verify, sizeof verify);
-	step_bcd(buf, 10, iccid);
+	cw_step_bcd(buf, 10, iccid);
 	put_file(&b, buf, 10, false);
 	select_file(&b, ef_imsi, sizeof ef_imsi);
-	step_bcd(buf, 9, imsi);
+	cw_step_bcd(buf, 9, imsi);
 	put_file(&b, buf, 9, false);
 	select_file(&b, ef_ki, sizeof ef_ki);
 	err = cw_unhex(buf, sizeof buf, hex, strlen(hex));
 	put_file(&b, buf, 16, true);
 	select_file(&b, ef_mark, sizeof ef_mark);
-	step_mark(buf, c->order, c->record, c->epoch);
+	cw_step_mark(buf, c->order, c->record, c->epoch);
 	put_file(&b, buf, STEP_MARK_LEN, false);
 	cw_prog_simple(&b, CW_OP_POWER_OFF);
 	cw_wipe(hex, sizeof hex);
@@ -181,12 +181,12 @@ lua_compile(struct step_prof *p, const struct step_compile *c, uint8_t *out,
 }
 
 int
-step_prof_compile(struct step_prof *p, const struct step_compile *c,
+cw_step_prof_compile(struct step_prof *p, const struct step_compile *c,
     uint8_t *out, size_t cap, char why[200])
 {
 	int n;
 
-	if (!c->burn && step_fault(p->s, CW_SF_REFUSE)) {
+	if (!c->burn && cw_step_fault(p->s, CW_SF_REFUSE)) {
 		snprintf(why, 200, "%s", STEP_REFUSAL);
 		return CW_ELIMIT;
 	}

@@ -56,7 +56,7 @@ station_of(const struct step_reader *rd, unsigned int slot)
 static struct cw_sim_card *
 card_at(const struct step_reader *rd, unsigned int slot)
 {
-	struct step_card *c = step_world_at(rd->s, rd->line,
+	struct step_card *c = cw_step_world_at(rd->s, rd->line,
 	    station_of(rd, slot));
 
 	return c != NULL ? c->sim : NULL;
@@ -75,7 +75,7 @@ feed(struct step_reader *rd, const struct cw_event *ev)
 	cw_reader_check(rd->core);
 	if (due < rd->tick_us) {
 		rd->tick_us = due;
-		step_at(s, due > s->now ? due - s->now : 0, tick, rd, rd->gen);
+		cw_step_at(s, due > s->now ? due - s->now : 0, tick, rd, rd->gen);
 	}
 }
 
@@ -135,7 +135,7 @@ post(struct step_reader *rd, const struct post *p)
 	    .b = (uint64_t)rd->slot[p->slot].gen << 32 | p->number,
 	    .buf = (uint8_t *)(uintptr_t)p->buf, .len = p->len };
 
-	step_at_buf(rd->s, p->in_us, line_event, rd, &e);
+	cw_step_at_buf(rd->s, p->in_us, line_event, rd, &e);
 }
 
 static uint64_t
@@ -149,22 +149,22 @@ static void
 left(struct cw_step *s, struct step_ev *e)
 {
 	struct step_reader *rd = e->obj;
-	struct step_card *c = step_world_at(s, rd->line, e->a);
+	struct step_card *c = cw_step_world_at(s, rd->line, e->a);
 
 	if (c == NULL || c->no != e->gen)
 		return;
-	step_world_leave(s, rd->line, e->a, STEP_AT_LOST);
-	step_dev_lost(s, rd->line, e->a);
+	cw_step_world_leave(s, rd->line, e->a, STEP_AT_LOST);
+	cw_step_dev_lost(s, rd->line, e->a);
 }
 
 static void
 see_left(struct step_reader *rd, unsigned int slot, const struct cw_sim_io *io)
 {
 	unsigned int station = station_of(rd, slot);
-	struct step_card *c = step_world_at(rd->s, rd->line, station);
+	struct step_card *c = cw_step_world_at(rd->s, rd->line, station);
 
 	if (io->left && c != NULL)
-		step_at_buf(rd->s, step_between(rd->s, 100, 20000), left, rd,
+		cw_step_at_buf(rd->s, cw_step_between(rd->s, 100, 20000), left, rd,
 		    &(struct step_ev){ .gen = c->no, .a = station });
 }
 
@@ -198,7 +198,7 @@ card_reset(void *dev, uint8_t slot, bool asserted)
 }
 
 static int
-card_set_line(void *dev, uint8_t slot, const struct cw_line *line)
+card_set_line(void *dev, uint8_t slot, const struct cw_card_line *line)
 {
 	struct step_reader *rd = dev;
 	struct cw_sim_card *card = card_at(rd, slot);
@@ -213,7 +213,7 @@ card_set_line(void *dev, uint8_t slot, const struct cw_line *line)
 }
 
 static int
-card_best_line(void *dev, uint8_t slot, uint8_t ta1, struct cw_line *line)
+card_best_line(void *dev, uint8_t slot, uint8_t ta1, struct cw_card_line *line)
 {
 	uint16_t fi;
 	uint32_t fmax_hz;
@@ -305,21 +305,21 @@ static int
 net_send(void *dev, int conn, const uint8_t *buf, size_t len)
 {
 	struct step_reader *rd = dev;
-	struct step_conn *c = step_rlink_conn(rd->s, conn);
+	struct step_conn *c = cw_step_rlink_conn(rd->s, conn);
 
 	if (c == NULL || !c->rd)
 		return CW_ECLOSED;
-	return step_rlink_reader_send(rd->s, c, buf, len);
+	return cw_step_rlink_reader_send(rd->s, c, buf, len);
 }
 
 static void
 net_close(void *dev, int conn)
 {
 	struct step_reader *rd = dev;
-	struct step_conn *c = step_rlink_conn(rd->s, conn);
+	struct step_conn *c = cw_step_rlink_conn(rd->s, conn);
 
 	if (c != NULL && c->rd)
-		step_rlink_close(rd->s, c, STEP_UP);
+		cw_step_rlink_close(rd->s, c, STEP_UP);
 }
 
 static const struct cw_net_ops net_ops = { net_send, net_close };
@@ -343,7 +343,7 @@ store_lend(void *dev, uint32_t off, size_t len)
 	return rd->store + off;
 }
 
-static const struct cw_store_ops store_ops = { store_write, store_lend };
+static const struct cw_image_ops store_ops = { store_write, store_lend };
 
 static void
 sys_random(void *dev, uint8_t *buf, size_t len)
@@ -351,7 +351,7 @@ sys_random(void *dev, uint8_t *buf, size_t len)
 	struct step_reader *rd = dev;
 
 	for (size_t i = 0; i < len; i++)
-		buf[i] = (uint8_t)step_rand(rd->s);
+		buf[i] = (uint8_t)cw_step_rand(rd->s);
 }
 
 static void
@@ -366,7 +366,7 @@ sys_log(void *dev, int level, const char *line)
 	struct step_reader *rd = dev;
 
 	if (level <= 3)
-		step_say(rd->s, "reader", "line %u reader %u: %s", rd->line + 1,
+		cw_step_say(rd->s, "reader", "line %u reader %u: %s", rd->line + 1,
 		    rd->idx + 1, line);
 }
 
@@ -375,7 +375,7 @@ static const struct cw_sys_ops sys_ops = { sys_random, sys_watchdog, sys_log };
 /* ---- life ---------------------------------------------------------------- */
 
 int
-step_reader_new(struct cw_step *s, unsigned int line, unsigned int r)
+cw_step_reader_new(struct cw_step *s, unsigned int line, unsigned int r)
 {
 	struct step_reader *rd = calloc(1, sizeof *rd);
 
@@ -392,7 +392,7 @@ step_reader_new(struct cw_step *s, unsigned int line, unsigned int r)
 }
 
 void
-step_reader_free(struct cw_step *s, unsigned int line, unsigned int r)
+cw_step_reader_free(struct cw_step *s, unsigned int line, unsigned int r)
 {
 	struct step_reader *rd = reader_of(s, line, r);
 
@@ -403,13 +403,13 @@ step_reader_free(struct cw_step *s, unsigned int line, unsigned int r)
 }
 
 bool
-step_reader_up(const struct cw_step *s, unsigned int line, unsigned int r)
+cw_step_reader_up(const struct cw_step *s, unsigned int line, unsigned int r)
 {
 	return reader_of(s, line, r)->up;
 }
 
 void
-step_reader_start(struct cw_step *s, unsigned int line, unsigned int r)
+cw_step_reader_start(struct cw_step *s, unsigned int line, unsigned int r)
 {
 	struct step_reader *rd = reader_of(s, line, r);
 	struct cw_reader_config cfg = { .card = &card_ops, .net = &net_ops,
@@ -427,7 +427,7 @@ step_reader_start(struct cw_step *s, unsigned int line, unsigned int r)
 	rd->gen++;
 	rd->up = true;
 	rd->tick_us = STEP_NEVER;
-	cfg.boot_id = step_rand(s);
+	cfg.boot_id = cw_step_rand(s);
 	cfg.slot_cnt = (uint8_t)s->plan.slots;
 	cfg.store_cap = sizeof rd->store;
 	cfg.queue_mem_len = s->plan.slots * QUEUE_LEN;
@@ -439,10 +439,10 @@ step_reader_start(struct cw_step *s, unsigned int line, unsigned int r)
 		rd->slot[k].present = card_at(rd, k) != NULL;
 	}
 	if (cw_reader_init(rd->core, &cfg, s->now) < 0) {
-		step_bad(s, "stepper", "a reader does not start");
+		cw_step_bad(s, "stepper", "a reader does not start");
 		return;
 	}
-	step_say(s, "reader", "line %u reader %u: starts", line + 1, r + 1);
+	cw_step_say(s, "reader", "line %u reader %u: starts", line + 1, r + 1);
 	feed(rd, &(struct cw_event){ .kind = CW_EV_TICK });
 }
 
@@ -451,18 +451,18 @@ start_again(struct cw_step *s, struct step_ev *e)
 {
 	struct step_reader *rd = e->obj;
 
-	step_reader_start(s, rd->line, rd->idx);
+	cw_step_reader_start(s, rd->line, rd->idx);
 }
 
 void
-step_reader_kill(struct cw_step *s, unsigned int line, unsigned int r)
+cw_step_reader_kill(struct cw_step *s, unsigned int line, unsigned int r)
 {
 	struct step_reader *rd = reader_of(s, line, r);
 
 	if (!rd->up)
 		return;
-	step_count(s, CW_SF_READER_KILL);
-	step_say(s, "reader", "line %u reader %u: power cut", line + 1, r + 1);
+	cw_step_count(s, CW_SF_READER_KILL);
+	cw_step_say(s, "reader", "line %u reader %u: power cut", line + 1, r + 1);
 	rd->up = false;
 	rd->gen++;
 	for (unsigned int k = 0; k < s->plan.slots; k++)
@@ -471,14 +471,14 @@ step_reader_kill(struct cw_step *s, unsigned int line, unsigned int r)
 	for (struct step_conn *c = s->conns; c != NULL; c = c->next)
 		if (c->line == line && c->reader == r && c->rd) {
 			c->rd = false;
-			step_rlink_cut(s, c);
+			cw_step_rlink_cut(s, c);
 		}
-	step_at(s, step_between(s, 50 * STEP_MS, 8 * STEP_SEC), start_again, rd,
+	cw_step_at(s, cw_step_between(s, 50 * STEP_MS, 8 * STEP_SEC), start_again, rd,
 	    0);
 }
 
 void
-step_reader_open(struct cw_step *s, struct step_conn *c)
+cw_step_reader_open(struct cw_step *s, struct step_conn *c)
 {
 	struct step_reader *rd = reader_of(s, c->line, c->reader);
 
@@ -486,7 +486,7 @@ step_reader_open(struct cw_step *s, struct step_conn *c)
 }
 
 void
-step_reader_data(struct cw_step *s, struct step_conn *c, const uint8_t *buf,
+cw_step_reader_data(struct cw_step *s, struct step_conn *c, const uint8_t *buf,
     size_t len)
 {
 	struct step_reader *rd = reader_of(s, c->line, c->reader);
@@ -497,7 +497,7 @@ step_reader_data(struct cw_step *s, struct step_conn *c, const uint8_t *buf,
 }
 
 void
-step_reader_room(struct cw_step *s, struct step_conn *c)
+cw_step_reader_room(struct cw_step *s, struct step_conn *c)
 {
 	struct step_reader *rd = reader_of(s, c->line, c->reader);
 
@@ -507,7 +507,7 @@ step_reader_room(struct cw_step *s, struct step_conn *c)
 }
 
 void
-step_reader_closed(struct cw_step *s, struct step_conn *c)
+cw_step_reader_closed(struct cw_step *s, struct step_conn *c)
 {
 	struct step_reader *rd = reader_of(s, c->line, c->reader);
 
@@ -531,18 +531,18 @@ moved(struct cw_step *s, struct step_ev *e)
 }
 
 void
-step_reader_card(struct cw_step *s, unsigned int line, unsigned int station,
+cw_step_reader_card(struct cw_step *s, unsigned int line, unsigned int station,
     bool present)
 {
 	struct step_reader *rd = reader_of(s, line,
 	    station / s->plan.slots);
 
-	step_at_buf(s, step_between(s, 1000, 3000), moved, rd,
+	cw_step_at_buf(s, cw_step_between(s, 1000, 3000), moved, rd,
 	    &(struct step_ev){ .a = station % s->plan.slots, .b = present });
 }
 
 bool
-step_reader_search(const struct cw_step *s, unsigned int line, unsigned int r,
+cw_step_reader_search(const struct cw_step *s, unsigned int line, unsigned int r,
     const uint8_t *needle, size_t len)
 {
 	const struct step_reader *rd = reader_of(s, line, r);

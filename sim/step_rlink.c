@@ -16,7 +16,7 @@
 #define ROOM (48u * 1024u)	/* bytes that the network takes per direction */
 
 struct step_conn *
-step_rlink_conn(struct cw_step *s, int id)
+cw_step_rlink_conn(struct cw_step *s, int id)
 {
 	for (struct step_conn *c = s->conns; c != NULL; c = c->next)
 		if (c->id == id)
@@ -25,7 +25,7 @@ step_rlink_conn(struct cw_step *s, int id)
 }
 
 void
-step_rlink_free(struct cw_step *s)
+cw_step_rlink_free(struct cw_step *s)
 {
 	while (s->conns != NULL) {
 		struct step_conn *c = s->conns;
@@ -52,27 +52,27 @@ arrive(struct cw_step *s, struct step_ev *e)
 
 	/* Waits for the partition's end. */
 	if (parted(s, c)) {
-		step_defer(s, s->line[c->line].part_us[c->reader], e);
+		cw_step_defer(s, s->line[c->line].part_us[c->reader], e);
 		return;
 	}
 	c->flight[dir] -= e->len;
 	if (dir == STEP_UP && c->term) {
 		if (e->len == 0)
-			step_term_reader_down(s, c);
+			cw_step_term_reader_down(s, c);
 		else
-			step_term_reader_bytes(s, c, e->buf, e->len);
+			cw_step_term_reader_bytes(s, c, e->buf, e->len);
 	} else if (dir == STEP_DOWN && c->rd) {
 		if (e->len == 0) {
 			c->rd = false;
-			step_reader_closed(s, c);
+			cw_step_reader_closed(s, c);
 		} else {
-			step_reader_data(s, c, e->buf, e->len);
+			cw_step_reader_data(s, c, e->buf, e->len);
 		}
 	}
 	if (dir == STEP_UP && c->starved && c->flight[STEP_UP] < ROOM / 2 &&
 	    c->rd) {
 		c->starved = false;
-		step_reader_room(s, c);
+		cw_step_reader_room(s, c);
 	}
 }
 
@@ -81,7 +81,7 @@ piece(struct cw_step *s, struct step_conn *c, enum step_dir dir,
     const struct step_ev *bytes)
 {
 	struct step_ev e = *bytes;
-	uint64_t at = s->now + step_between(s, 100, 100 + s->plan.net_us);
+	uint64_t at = s->now + cw_step_between(s, 100, 100 + s->plan.net_us);
 
 	if (at < c->last[dir])
 		at = c->last[dir];
@@ -89,7 +89,7 @@ piece(struct cw_step *s, struct step_conn *c, enum step_dir dir,
 	c->flight[dir] += e.len;
 	e.gen = (uint32_t)c->id;
 	e.a = dir;
-	step_at_buf(s, at - s->now, arrive, c, &e);
+	cw_step_at_buf(s, at - s->now, arrive, c, &e);
 }
 
 static void
@@ -100,8 +100,8 @@ send(struct cw_step *s, struct step_conn *c, enum step_dir dir,
 
 	while (!c->broken && off < bytes->len) {
 		n = bytes->len - off;
-		if (s->plan.chunky && n > 1 && step_below(s, 2) == 0)
-			n = (size_t)step_between(s, 1, n);
+		if (s->plan.chunky && n > 1 && cw_step_below(s, 2) == 0)
+			n = (size_t)cw_step_between(s, 1, n);
 		piece(s, c, dir, &(struct step_ev){ .buf = bytes->buf + off,
 		    .len = n });
 		off += n;
@@ -109,7 +109,7 @@ send(struct cw_step *s, struct step_conn *c, enum step_dir dir,
 }
 
 int
-step_rlink_term_send(struct cw_step *s, struct step_conn *c, const uint8_t *buf,
+cw_step_rlink_term_send(struct cw_step *s, struct step_conn *c, const uint8_t *buf,
     size_t len)
 {
 	if (c == NULL || !c->term)
@@ -122,11 +122,11 @@ step_rlink_term_send(struct cw_step *s, struct step_conn *c, const uint8_t *buf,
 }
 
 int
-step_rlink_reader_send(struct cw_step *s, struct step_conn *c,
+cw_step_rlink_reader_send(struct cw_step *s, struct step_conn *c,
     const uint8_t *buf, size_t len)
 {
 	if (c->flight[STEP_UP] + len > ROOM ||
-	    (s->plan.chunky && step_chance(s, 20000) &&
+	    (s->plan.chunky && cw_step_chance(s, 20000) &&
 	    c->flight[STEP_UP] > 0)) {
 		c->starved = true;
 		return 0;
@@ -139,7 +139,7 @@ step_rlink_reader_send(struct cw_step *s, struct step_conn *c,
 /* ---- connections --------------------------------------------------------- */
 
 void
-step_rlink_close(struct cw_step *s, struct step_conn *c, enum step_dir by)
+cw_step_rlink_close(struct cw_step *s, struct step_conn *c, enum step_dir by)
 {
 	/* by UP: the reader closes, the terminal will hear of it. */
 	if (by == STEP_UP)
@@ -157,10 +157,10 @@ broken(struct cw_step *s, struct step_ev *e)
 	struct step_conn *c = e->obj;
 
 	if (e->a == STEP_UP && c->term) {
-		step_term_reader_down(s, c);
+		cw_step_term_reader_down(s, c);
 	} else if (e->a == STEP_DOWN && c->rd) {
 		c->rd = false;
-		step_reader_closed(s, c);
+		cw_step_reader_closed(s, c);
 	}
 }
 
@@ -177,19 +177,19 @@ lose(struct cw_step *s, const struct step_conn *c)
 }
 
 void
-step_rlink_cut(struct cw_step *s, struct step_conn *c)
+cw_step_rlink_cut(struct cw_step *s, struct step_conn *c)
 {
-	step_say(s, "net", "line %u reader %u: link breaks", c->line + 1,
+	cw_step_say(s, "net", "line %u reader %u: link breaks", c->line + 1,
 	    c->reader + 1);
 	lose(s, c);
 	c->broken = true;
 	c->flight[0] = c->flight[1] = 0;
 
 	/* Who lost his power says no good-bye. */
-	step_at_buf(s, step_between(s, 0, c->rd || step_below(s, 2) == 0 ?
+	cw_step_at_buf(s, cw_step_between(s, 0, c->rd || cw_step_below(s, 2) == 0 ?
 	    100 * STEP_MS : 12 * STEP_SEC), broken, c,
 	    &(struct step_ev){ .a = STEP_UP });
-	step_at_buf(s, step_between(s, 0, 2 * STEP_SEC), broken, c,
+	cw_step_at_buf(s, cw_step_between(s, 0, 2 * STEP_SEC), broken, c,
 	    &(struct step_ev){ .a = STEP_DOWN });
 }
 
@@ -217,23 +217,23 @@ try(struct cw_step *s, struct step_ev *e)
 	struct step_line *l = &s->line[line];
 	struct step_conn *c;
 
-	step_at_buf(s, step_between(s, RETRY_US / 2, RETRY_US), try, NULL, e);
-	if (!step_term_up(s, line) || !step_reader_up(s, line, r) ||
+	cw_step_at_buf(s, cw_step_between(s, RETRY_US / 2, RETRY_US), try, NULL, e);
+	if (!cw_step_term_up(s, line) || !cw_step_reader_up(s, line, r) ||
 	    s->now < l->part_us[r] || l->conn[r] != NULL)
 		return;
 	c = new_conn(s, line, r);
 	if (c == NULL)
 		return;
 	l->conn[r] = c;
-	step_reader_open(s, c);
+	cw_step_reader_open(s, c);
 	if (c->term)
-		step_term_reader_up(s, c);
+		cw_step_term_reader_up(s, c);
 }
 
 void
-step_rlink_start(struct cw_step *s, unsigned int line, unsigned int r)
+cw_step_rlink_start(struct cw_step *s, unsigned int line, unsigned int r)
 {
-	step_at_buf(s, step_between(s, 1000, RETRY_US), try, NULL,
+	cw_step_at_buf(s, cw_step_between(s, 1000, RETRY_US), try, NULL,
 	    &(struct step_ev){ .a = line << 8 | r });
 }
 
@@ -245,11 +245,11 @@ intruder_leaves(struct cw_step *s, struct step_ev *e)
 	struct step_conn *c = e->obj;
 
 	if (c->rd)
-		step_rlink_close(s, c, STEP_DOWN);
+		cw_step_rlink_close(s, c, STEP_DOWN);
 }
 
 void
-step_rlink_intrude(struct cw_step *s, unsigned int line, unsigned int r)
+cw_step_rlink_intrude(struct cw_step *s, unsigned int line, unsigned int r)
 {
 	struct cw_rl_hello h = { .terminal = "intruder" };
 	uint8_t frame[256];
@@ -257,22 +257,22 @@ step_rlink_intrude(struct cw_step *s, unsigned int line, unsigned int r)
 	int n;
 
 	/* A reader that nobody serves is free for anyone. */
-	if (!step_reader_up(s, line, r) || s->now < s->line[line].part_us[r] ||
+	if (!cw_step_reader_up(s, line, r) || s->now < s->line[line].part_us[r] ||
 	    s->line[line].conn[r] == NULL || !s->line[line].conn[r]->rd)
 		return;
-	step_count(s, CW_SF_INTRUDER);
-	step_say(s, "net", "line %u reader %u: a second terminal connects",
+	cw_step_count(s, CW_SF_INTRUDER);
+	cw_step_say(s, "net", "line %u reader %u: a second terminal connects",
 	    line + 1, r + 1);
 	c = new_conn(s, line, r);
 	if (c == NULL)
 		return;
 	c->intruder = true;
 	c->term = false;
-	step_reader_open(s, c);
-	h.session = step_rand(s);
+	cw_step_reader_open(s, c);
+	h.session = cw_step_rand(s);
 	n = cw_rl_put_hello(frame, sizeof frame, 1, &h);
 	if (n > 0)
 		send(s, c, STEP_DOWN, &(struct step_ev){ .buf = frame,
 		    .len = (size_t)n });
-	step_at(s, 5 * STEP_SEC, intruder_leaves, c, 0);
+	cw_step_at(s, 5 * STEP_SEC, intruder_leaves, c, 0);
 }

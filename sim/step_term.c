@@ -22,21 +22,21 @@
 static void start_again(struct cw_step *s, struct step_ev *e);
 
 struct step_term *
-step_term_of(const struct cw_step *s, unsigned int line)
+cw_step_term_of(const struct cw_step *s, unsigned int line)
 {
 	return s->line[line].term;
 }
 
 bool
-step_term_up(const struct cw_step *s, unsigned int line)
+cw_step_term_up(const struct cw_step *s, unsigned int line)
 {
-	return step_term_of(s, line)->up;
+	return cw_step_term_of(s, line)->up;
 }
 
 struct step_disk *
-step_term_disk(struct cw_step *s, unsigned int line)
+cw_step_term_disk(struct cw_step *s, unsigned int line)
 {
-	return step_term_of(s, line)->disk;
+	return cw_step_term_of(s, line)->disk;
 }
 
 /* ---- what the journal truly holds ---------------------------------------- */
@@ -58,7 +58,7 @@ note_begun(struct cw_step *s, const struct cw_ln_end *e)
 
 	for (unsigned int o = 0; o < s->plan.order_cnt; o++) {
 		r = s->order[o].id == e->order ?
-		    step_world_rec(s, o, (uint32_t)e->record) : NULL;
+		    cw_step_world_rec(s, o, (uint32_t)e->record) : NULL;
 		if (r != NULL && e->epoch > r->begun)
 			r->begun = e->epoch;
 	}
@@ -97,10 +97,10 @@ note_record(struct step_term *t, uint8_t type, const struct step_ev *rec,
 }
 
 bool
-step_term_sure(const struct cw_step *s, unsigned int line,
+cw_step_term_sure(const struct cw_step *s, unsigned int line,
     unsigned int station, bool good)
 {
-	const struct step_term *t = step_term_of(s, line);
+	const struct step_term *t = cw_step_term_of(s, line);
 
 	/* A mutant must be caught by what comes of it. */
 	if (s->mutant == CW_STEP_EARLY_INTENT ||
@@ -121,8 +121,8 @@ step_term_sure(const struct cw_step *s, unsigned int line,
 static void
 ends(struct cw_step *s, struct step_term *t, const char *why)
 {
-	step_say(s, "terminal", "line %u: ends: %s", t->idx + 1, why);
-	step_term_kill(s, t->idx, step_disk_crashed(t->disk));
+	cw_step_say(s, "terminal", "line %u: ends: %s", t->idx + 1, why);
+	cw_step_term_kill(s, t->idx, cw_step_disk_crashed(t->disk));
 }
 
 static void
@@ -137,7 +137,7 @@ synced(struct cw_step *s, struct step_ev *e)
 	t->busy = false;
 	err = t->write_err;
 	if (err == 0)
-		err = step_disk_ops.sync(t->disk, CW_JFILE_LIVE);
+		err = cw_step_disk_ops.sync(t->disk, CW_JFILE_LIVE);
 	lsn = cw_journal_done(&t->journal, err);
 	if (lsn < 0) {
 		cw_line_disk(t->line, CW_EIO, s->now);
@@ -145,7 +145,7 @@ synced(struct cw_step *s, struct step_ev *e)
 		return;
 	}
 	cw_line_durable(t->line, (uint64_t)lsn, s->now);
-	step_term_settle(s, t);
+	cw_step_term_settle(s, t);
 }
 
 static void
@@ -156,11 +156,11 @@ pump(struct cw_step *s, struct step_term *t)
 	if (t->busy || !cw_journal_take(&t->journal, &b))
 		return;
 	t->busy = true;
-	t->write_err = step_disk_ops.write(t->disk, CW_JFILE_LIVE, b.off, b.buf,
+	t->write_err = cw_step_disk_ops.write(t->disk, CW_JFILE_LIVE, b.off, b.buf,
 	    b.len);
-	step_hash(s, b.buf, b.len < 64 ? b.len : 64);
-	step_at(s, step_between(s, 200, s->plan.sync_us), synced, t, t->gen);
-	step_kill_point(s, t->idx);
+	cw_step_hash(s, b.buf, b.len < 64 ? b.len : 64);
+	cw_step_at(s, cw_step_between(s, 200, s->plan.sync_us), synced, t, t->gen);
+	cw_step_kill_point(s, t->idx);
 }
 
 static int
@@ -170,19 +170,19 @@ rewrite_add(void *ctx, uint8_t type, const uint8_t *payload, size_t len)
 }
 
 void
-step_term_rewrite(struct cw_step *s, unsigned int line)
+cw_step_term_rewrite(struct cw_step *s, unsigned int line)
 {
-	struct step_term *t = step_term_of(s, line);
+	struct step_term *t = cw_step_term_of(s, line);
 	struct cw_journal *j = &t->journal;
 	int64_t lsn = 0;
 	int err;
 
 	if (!t->up || t->busy || j->failed < 0)
 		return;
-	step_count(s, CW_SF_REWRITE);
-	step_say(s, "terminal", "line %u: rewrites its journal", line + 1);
-	if (step_chance(s, s->plan.ppm[CW_SF_DISK_CRASH]))
-		step_disk_crash_in(t->disk, (uint32_t)step_between(s, 1, 6));
+	cw_step_count(s, CW_SF_REWRITE);
+	cw_step_say(s, "terminal", "line %u: rewrites its journal", line + 1);
+	if (cw_step_chance(s, s->plan.ppm[CW_SF_DISK_CRASH]))
+		cw_step_disk_crash_in(t->disk, (uint32_t)cw_step_between(s, 1, 6));
 	err = cw_journal_rewrite_begin(j);
 	if (err == 0) {
 		err = cw_line_snapshot(t->line, rewrite_add, j);
@@ -191,17 +191,17 @@ step_term_rewrite(struct cw_step *s, unsigned int line)
 		else
 			lsn = cw_journal_rewrite_end(j);
 	}
-	if (step_disk_crashed(t->disk)) {
+	if (cw_step_disk_crashed(t->disk)) {
 		ends(s, t, "power cut inside the rewriting");
 		return;
 	}
-	step_disk_crash_in(t->disk, 0);
+	cw_step_disk_crash_in(t->disk, 0);
 	if (j->failed < 0)
 		ends(s, t, "the journal could not be replaced");
 	else if (err == 0 && lsn > 0)
 		cw_line_durable(t->line, (uint64_t)lsn, s->now);
 	if (t->up)
-		step_term_settle(s, t);
+		cw_step_term_settle(s, t);
 }
 
 /* Mutants: what the line is told is durable before it is. */
@@ -247,11 +247,11 @@ tick(struct cw_step *s, struct step_ev *e)
 	if (!t->up || e->gen != t->gen || e->t != t->tick_us)
 		return;
 	t->tick_us = STEP_NEVER;
-	step_term_settle(s, t);
+	cw_step_term_settle(s, t);
 }
 
 void
-step_term_settle(struct cw_step *s, struct step_term *t)
+cw_step_term_settle(struct cw_step *s, struct step_term *t)
 {
 	uint64_t due;
 
@@ -262,11 +262,11 @@ step_term_settle(struct cw_step *s, struct step_term *t)
 	cw_line_check(t->line);
 	if (due < t->tick_us) {
 		t->tick_us = due;
-		step_at(s, due > s->now ? due - s->now : 0, tick, t, t->gen);
+		cw_step_at(s, due > s->now ? due - s->now : 0, tick, t, t->gen);
 	}
 	if (t->close_plat) {
 		t->close_plat = false;
-		step_plink_cut(s, t->idx);
+		cw_step_plink_cut(s, t->idx);
 	}
 }
 
@@ -279,13 +279,13 @@ op_send_platform(void *ctx, const struct cw_pl_msg *m)
 	int n = cw_pl_put(t->frame, sizeof t->frame, m);
 
 	if (n < 0) {
-		step_bad(t->s, "stepper", "the terminal's %s cannot be coded: %s",
+		cw_step_bad(t->s, "stepper", "the terminal's %s cannot be coded: %s",
 		    cw_pl_type_name(m->type), cw_err_name(n));
 		return n;
 	}
 	if (m->type == CW_PL_RESULT)
-		step_kill_point(t->s, t->idx);
-	return step_plink_send(t->s, t->idx, STEP_UP, &(struct step_ev){
+		cw_step_kill_point(t->s, t->idx);
+	return cw_step_plink_send(t->s, t->idx, STEP_UP, &(struct step_ev){
 	    .buf = t->frame, .len = (size_t)n });
 }
 
@@ -294,8 +294,8 @@ op_send_reader(void *ctx, unsigned int r, const uint8_t *frame, size_t len)
 {
 	struct step_term *t = ctx;
 
-	step_hash(t->s, frame, len < 64 ? len : 64);
-	return step_rlink_term_send(t->s, t->s->line[t->idx].conn[r], frame,
+	cw_step_hash(t->s, frame, len < 64 ? len : 64);
+	return cw_step_rlink_term_send(t->s, t->s->line[t->idx].conn[r], frame,
 	    len);
 }
 
@@ -312,7 +312,7 @@ static void
 given_up(struct cw_step *s, struct step_ev *e)
 {
 	struct step_conn *c = e->obj;
-	struct step_term *t = step_term_of(s, c->line);
+	struct step_term *t = cw_step_term_of(s, c->line);
 
 	if (s->line[c->line].conn[c->reader] != c)
 		return;
@@ -321,16 +321,16 @@ given_up(struct cw_step *s, struct step_ev *e)
 	if (!t->up)
 		return;
 	cw_line_reader_down(t->line, c->reader, s->now);
-	step_term_settle(s, t);
+	cw_step_term_settle(s, t);
 }
 
 void
-step_term_reader_closed(struct cw_step *s, struct step_conn *c)
+cw_step_term_reader_closed(struct cw_step *s, struct step_conn *c)
 {
-	step_say(s, "terminal", "line %u: closes reader %u", c->line + 1u,
+	cw_step_say(s, "terminal", "line %u: closes reader %u", c->line + 1u,
 	    c->reader + 1u);
-	step_rlink_close(s, c, STEP_DOWN);
-	step_at(s, 0, given_up, c, 0);
+	cw_step_rlink_close(s, c, STEP_DOWN);
+	cw_step_at(s, 0, given_up, c, 0);
 }
 
 static void
@@ -340,7 +340,7 @@ op_reader_close(void *ctx, unsigned int r)
 	struct step_conn *c = t->s->line[t->idx].conn[r];
 
 	if (c != NULL && c->term)
-		step_term_reader_closed(t->s, c);
+		cw_step_term_reader_closed(t->s, c);
 }
 
 static int
@@ -349,10 +349,10 @@ op_device_cmd(void *ctx, const struct cw_dev_cmd *c)
 	struct step_term *t = ctx;
 	const uint16_t seq_cmd[2] = { c->seq, c->cmd };
 
-	if (!step_dev_contact(t->s, t->idx))
+	if (!cw_step_dev_contact(t->s, t->idx))
 		return CW_ECLOSED;
-	step_dev_cmd(t->s, t->idx, c->station, seq_cmd);
-	step_kill_point(t->s, t->idx);
+	cw_step_dev_cmd(t->s, t->idx, c->station, seq_cmd);
+	cw_step_kill_point(t->s, t->idx);
 	return 0;
 }
 
@@ -361,9 +361,9 @@ op_device_bits(void *ctx, uint8_t bits)
 {
 	struct step_term *t = ctx;
 
-	if (!step_dev_contact(t->s, t->idx))
+	if (!cw_step_dev_contact(t->s, t->idx))
 		return CW_ECLOSED;
-	step_dev_bits(t->s, t->idx, bits);
+	cw_step_dev_bits(t->s, t->idx, bits);
 	return 0;
 }
 
@@ -401,14 +401,14 @@ op_profile_open(void *ctx, const char *name, const uint8_t *text, size_t len,
 	struct step_term *t = ctx;
 
 	(void)name;
-	return step_prof_open(t->s, text, len, why);
+	return cw_step_prof_open(t->s, text, len, why);
 }
 
 static void
 op_profile_close(void *ctx, void *profile)
 {
 	(void)ctx;
-	step_prof_close(profile);
+	cw_step_prof_close(profile);
 }
 
 static int
@@ -421,7 +421,7 @@ op_compile(void *ctx, void *profile, const struct cw_line_compile *c,
 	    .payload_len = c->payload_len };
 
 	(void)ctx;
-	return step_prof_compile(profile, &p, out, cap, why);
+	return cw_step_prof_compile(profile, &p, out, cap, why);
 }
 
 static void
@@ -430,7 +430,7 @@ op_log(void *ctx, enum cw_line_log level, const char *event, const char *text)
 	struct step_term *t = ctx;
 
 	(void)level;
-	step_say(t->s, "terminal", "line %u: %s %s", t->idx + 1, event, text);
+	cw_step_say(t->s, "terminal", "line %u: %s %s", t->idx + 1, event, text);
 }
 
 static const struct cw_line_ops ops = {
@@ -451,19 +451,19 @@ static const struct cw_line_ops ops = {
 /* ---- life ---------------------------------------------------------------- */
 
 struct cw_line *
-step_term_line(struct cw_step *s, struct step_term *t)
+cw_step_term_line(struct cw_step *s, struct step_term *t)
 {
 	struct cw_line_reader_config rd[STEP_READERS_MAX];
 	struct cw_line_station_config st[STEP_STATIONS_MAX];
 	struct cw_line_config cfg = { .ops = &ops, .ctx = t,
-	    .session = step_rand(s), .reader_cnt = (uint16_t)s->plan.readers,
+	    .session = cw_step_rand(s), .reader_cnt = (uint16_t)s->plan.readers,
 	    .station_cnt = (uint16_t)s->plan.stations, .readers = rd,
 	    .stations = st, .quarantine = s->plan.quarantine,
 	    .no_prefetch = s->plan.no_prefetch };
 
 	snprintf(cfg.name, sizeof cfg.name, "line-%u", t->idx + 1);
 	for (unsigned int r = 0; r < s->plan.readers; r++)
-		rd[r] = (struct cw_line_reader_config){ step_addr(t->idx, r),
+		rd[r] = (struct cw_line_reader_config){ cw_step_addr(t->idx, r),
 		    CW_RLINK_PORT };
 	for (unsigned int i = 0; i < s->plan.stations; i++)
 		st[i] = (struct cw_line_station_config){
@@ -482,10 +482,10 @@ on_replay(void *ctx, uint8_t type, const uint8_t *payload, size_t len)
 }
 
 int
-step_term_open(struct cw_step *s, struct step_term *t)
+cw_step_term_open(struct cw_step *s, struct step_term *t)
 {
-	struct cw_journal_config cfg = { .ops = &step_disk_ops, .ctx = t->disk,
-	    .name = "journal", .grow = GROW, .incarnation = step_rand(s),
+	struct cw_journal_config cfg = { .ops = &cw_step_disk_ops, .ctx = t->disk,
+	    .name = "journal", .grow = GROW, .incarnation = cw_step_rand(s),
 	    .replay = on_replay, .replay_ctx = t };
 
 	memset(t->open, 0, sizeof t->open);
@@ -493,7 +493,7 @@ step_term_open(struct cw_step *s, struct step_term *t)
 }
 
 int
-step_term_new(struct cw_step *s, unsigned int line)
+cw_step_term_new(struct cw_step *s, unsigned int line)
 {
 	struct step_term *t = calloc(1, sizeof *t);
 
@@ -502,24 +502,24 @@ step_term_new(struct cw_step *s, unsigned int line)
 	s->line[line].term = t;
 	t->s = s;
 	t->idx = line;
-	t->disk = step_disk_new(s);
+	t->disk = cw_step_disk_new(s);
 	if (t->disk == NULL)
 		return CW_ENOMEM;
 	for (unsigned int r = 0; r < s->plan.readers; r++)
-		step_rlink_start(s, line, r);
+		cw_step_rlink_start(s, line, r);
 	return 0;
 }
 
 void
-step_term_free(struct cw_step *s, unsigned int line)
+cw_step_term_free(struct cw_step *s, unsigned int line)
 {
-	struct step_term *t = step_term_of(s, line);
+	struct step_term *t = cw_step_term_of(s, line);
 
 	if (t == NULL)
 		return;
 	cw_line_free(t->line);
 	cw_journal_close(&t->journal);
-	step_disk_free(t->disk);
+	cw_step_disk_free(t->disk);
 	free(t);
 	s->line[line].term = NULL;
 }
@@ -531,47 +531,47 @@ beat(struct cw_step *s, struct step_ev *e)
 
 	if (!t->up || e->gen != t->gen)
 		return;
-	step_dev_beat(s, t->idx, ++t->beat);
+	cw_step_dev_beat(s, t->idx, ++t->beat);
 	cw_line_utc(t->line, UTC_MS + s->now / STEP_MS, s->now);
-	step_at(s, BEAT_US, beat, t, t->gen);
+	cw_step_at(s, BEAT_US, beat, t, t->gen);
 }
 
 static void
 start_failed(struct cw_step *s, struct step_term *t, int err)
 {
-	bool crashed = step_disk_crashed(t->disk);
+	bool crashed = cw_step_disk_crashed(t->disk);
 
 	if (!crashed && err != CW_ENOSPC && err != CW_EIO)
-		step_bad(s, "I5", "line %u: the journal does not open: %s",
+		cw_step_bad(s, "I5", "line %u: the journal does not open: %s",
 		    t->idx + 1, t->journal.text);
-	step_say(s, "terminal", "line %u: does not start: %s", t->idx + 1,
+	cw_step_say(s, "terminal", "line %u: does not start: %s", t->idx + 1,
 	    cw_err_name(err));
 	cw_line_free(t->line);
 	t->line = NULL;
 	cw_journal_close(&t->journal);
-	step_disk_crash(t->disk, crashed);
-	step_at(s, STEP_SEC, start_again, t, t->gen);
+	cw_step_disk_crash(t->disk, crashed);
+	cw_step_at(s, STEP_SEC, start_again, t, t->gen);
 }
 
 void
-step_term_start(struct cw_step *s, unsigned int line)
+cw_step_term_start(struct cw_step *s, unsigned int line)
 {
-	struct step_term *t = step_term_of(s, line);
+	struct step_term *t = cw_step_term_of(s, line);
 	int err;
 
 	if (t->up)
 		return;
 	t->gen++;
-	t->line = step_term_line(s, t);
+	t->line = cw_step_term_line(s, t);
 	if (t->line == NULL) {
-		step_bad(s, "stepper", "a terminal does not start");
+		cw_step_bad(s, "stepper", "a terminal does not start");
 		return;
 	}
-	if (step_chance(s, s->plan.ppm[CW_SF_DISK_CRASH]))
-		step_disk_crash_in(t->disk, (uint32_t)step_between(s, 1, 6));
-	err = step_term_open(s, t);
-	if (!step_disk_crashed(t->disk))
-		step_disk_crash_in(t->disk, 0);
+	if (cw_step_chance(s, s->plan.ppm[CW_SF_DISK_CRASH]))
+		cw_step_disk_crash_in(t->disk, (uint32_t)cw_step_between(s, 1, 6));
+	err = cw_step_term_open(s, t);
+	if (!cw_step_disk_crashed(t->disk))
+		cw_step_disk_crash_in(t->disk, 0);
 	if (err == 0)
 		err = cw_line_start(t->line, t->journal.incarnation, s->now);
 	if (err < 0) {
@@ -586,10 +586,10 @@ step_term_start(struct cw_step *s, unsigned int line)
 	t->seen = false;
 	t->boot = -1;
 	memset(t->rx_len, 0, sizeof t->rx_len);
-	step_say(s, "terminal", "line %u: starts, %" PRIu64 " bytes of torn tail "
+	cw_step_say(s, "terminal", "line %u: starts, %" PRIu64 " bytes of torn tail "
 	    "cut", line + 1, t->journal.cut);
 	beat(s, &(struct step_ev){ .obj = t, .gen = t->gen });
-	step_term_settle(s, t);
+	cw_step_term_settle(s, t);
 }
 
 static void
@@ -597,40 +597,40 @@ start_again(struct cw_step *s, struct step_ev *e)
 {
 	struct step_term *t = e->obj;
 
-	step_term_start(s, t->idx);
+	cw_step_term_start(s, t->idx);
 }
 
 void
-step_term_kill(struct cw_step *s, unsigned int line, bool power)
+cw_step_term_kill(struct cw_step *s, unsigned int line, bool power)
 {
-	struct step_term *t = step_term_of(s, line);
+	struct step_term *t = cw_step_term_of(s, line);
 	struct step_line *l = &s->line[line];
 
 	if (!t->up)
 		return;
-	step_say(s, "terminal", "line %u: %s", line + 1, power ? "power cut" :
+	cw_step_say(s, "terminal", "line %u: %s", line + 1, power ? "power cut" :
 	    "killed");
 	if (power)
-		step_count(s, CW_SF_DISK_TORN);
+		cw_step_count(s, CW_SF_DISK_TORN);
 	t->up = false;
 	t->gen++;
-	t->orphans += step_term_line_orphans(t);
+	t->orphans += cw_step_term_line_orphans(t);
 	cw_line_free(t->line);
 	t->line = NULL;
 	cw_journal_close(&t->journal);
-	step_disk_crash(t->disk, power);
-	step_plink_cut(s, line);
+	cw_step_disk_crash(t->disk, power);
+	cw_step_plink_cut(s, line);
 	for (unsigned int r = 0; r < s->plan.readers; r++) {
 		struct step_conn *c = l->conn[r];
 
 		if (c == NULL)
 			continue;
 		l->conn[r] = NULL;
-		if (!power || step_below(s, 2) == 0)
-			step_rlink_close(s, c, STEP_DOWN);
+		if (!power || cw_step_below(s, 2) == 0)
+			cw_step_rlink_close(s, c, STEP_DOWN);
 		else
 			c->term = false;
 	}
-	step_at(s, step_between(s, 10 * STEP_MS, BOOT_US), start_again, t,
+	cw_step_at(s, cw_step_between(s, 10 * STEP_MS, BOOT_US), start_again, t,
 	    t->gen);
 }

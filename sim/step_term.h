@@ -51,15 +51,15 @@ struct step_term {
 	uint8_t frame[CW_FRAME_HDR + CW_PLINK_BODY_MAX];
 };
 
-struct step_term *step_term_of(const struct cw_step *s, unsigned int line);
+struct step_term *cw_step_term_of(const struct cw_step *s, unsigned int line);
 /* After every call into the line: time, journal, checks. */
-void step_term_settle(struct cw_step *s, struct step_term *t);
+void cw_step_term_settle(struct cw_step *s, struct step_term *t);
 /* A new line with this terminal's configuration. */
-struct cw_line *step_term_line(struct cw_step *s, struct step_term *t);
+struct cw_line *cw_step_term_line(struct cw_step *s, struct step_term *t);
 /* Opens the journal into t->line. */
-int step_term_open(struct cw_step *s, struct step_term *t);
+int cw_step_term_open(struct cw_step *s, struct step_term *t);
 /* The terminal gives a reader's connection up. */
-void step_term_reader_closed(struct cw_step *s, struct step_conn *c);
-uint32_t step_term_line_orphans(const struct step_term *t);
+void cw_step_term_reader_closed(struct cw_step *s, struct step_conn *c);
+uint32_t cw_step_term_line_orphans(const struct step_term *t);
 
 #endif

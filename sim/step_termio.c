@@ -14,30 +14,30 @@
 /* ---- platform ------------------------------------------------------------ */
 
 void
-step_term_plat_up(struct cw_step *s, unsigned int line)
+cw_step_term_plat_up(struct cw_step *s, unsigned int line)
 {
-	struct step_term *t = step_term_of(s, line);
+	struct step_term *t = cw_step_term_of(s, line);
 
 	cw_line_platform_up(t->line, s->now);
-	step_term_settle(s, t);
+	cw_step_term_settle(s, t);
 }
 
 void
-step_term_plat_down(struct cw_step *s, unsigned int line)
+cw_step_term_plat_down(struct cw_step *s, unsigned int line)
 {
-	struct step_term *t = step_term_of(s, line);
+	struct step_term *t = cw_step_term_of(s, line);
 
 	if (!t->up)
 		return;
 	cw_line_platform_down(t->line, s->now);
-	step_term_settle(s, t);
+	cw_step_term_settle(s, t);
 }
 
 void
-step_term_plat_frame(struct cw_step *s, unsigned int line, const uint8_t *buf,
+cw_step_term_plat_frame(struct cw_step *s, unsigned int line, const uint8_t *buf,
     size_t len)
 {
-	struct step_term *t = step_term_of(s, line);
+	struct step_term *t = cw_step_term_of(s, line);
 	struct cw_pl_msg m;
 	struct cw_frame f;
 	int n = cw_frame_peek(&f, buf, len, CW_PLINK_VERSION, CW_PLINK_BODY_MAX);
@@ -46,30 +46,30 @@ step_term_plat_frame(struct cw_step *s, unsigned int line, const uint8_t *buf,
 		return;
 	if (n <= 0 || (size_t)n != len ||
 	    cw_pl_get(&m, f.type, f.body, f.body_len) < 0) {
-		step_bad(s, "stepper", "a message to a terminal is malformed");
+		cw_step_bad(s, "stepper", "a message to a terminal is malformed");
 		return;
 	}
 	if (cw_line_platform_msg(t->line, &m, s->now) < 0)
 		t->close_plat = true;
-	step_term_settle(s, t);
+	cw_step_term_settle(s, t);
 }
 
 /* ---- readers ------------------------------------------------------------- */
 
 void
-step_term_reader_up(struct cw_step *s, struct step_conn *c)
+cw_step_term_reader_up(struct cw_step *s, struct step_conn *c)
 {
-	struct step_term *t = step_term_of(s, c->line);
+	struct step_term *t = cw_step_term_of(s, c->line);
 
 	t->rx_len[c->reader] = 0;
 	cw_line_reader_up(t->line, c->reader, s->now);
-	step_term_settle(s, t);
+	cw_step_term_settle(s, t);
 }
 
 void
-step_term_reader_down(struct cw_step *s, struct step_conn *c)
+cw_step_term_reader_down(struct cw_step *s, struct step_conn *c)
 {
-	struct step_term *t = step_term_of(s, c->line);
+	struct step_term *t = cw_step_term_of(s, c->line);
 
 	c->term = false;
 	if (s->line[c->line].conn[c->reader] != c)
@@ -79,14 +79,14 @@ step_term_reader_down(struct cw_step *s, struct step_conn *c)
 	if (!t->up)
 		return;
 	cw_line_reader_down(t->line, c->reader, s->now);
-	step_term_settle(s, t);
+	cw_step_term_settle(s, t);
 }
 
 void
-step_term_reader_bytes(struct cw_step *s, struct step_conn *c,
+cw_step_term_reader_bytes(struct cw_step *s, struct step_conn *c,
     const uint8_t *buf, size_t len)
 {
-	struct step_term *t = step_term_of(s, c->line);
+	struct step_term *t = cw_step_term_of(s, c->line);
 	uint8_t *rx = t->rx[c->reader];
 	size_t off = 0, *rx_len = &t->rx_len[c->reader];
 	struct cw_frame f;
@@ -95,14 +95,14 @@ step_term_reader_bytes(struct cw_step *s, struct step_conn *c,
 	if (!t->up || s->line[c->line].conn[c->reader] != c)
 		return;
 	if (*rx_len + len > STEP_RX_CAP) {
-		step_bad(s, "stepper", "a reader's frame does not end");
+		cw_step_bad(s, "stepper", "a reader's frame does not end");
 		return;
 	}
 	memcpy(rx + *rx_len, buf, len);
 	*rx_len += len;
 	while (c->term && (n = cw_frame_peek(&f, rx + off, *rx_len - off,
 	    CW_RLINK_VERSION, CW_RLINK_BODY_MAX)) > 0) {
-		step_say(s, "net", "line %u <- reader %u %s", c->line + 1u,
+		cw_step_say(s, "net", "line %u <- reader %u %s", c->line + 1u,
 		    c->reader + 1u, cw_rl_type_name(f.type));
 		off += (size_t)n;
 		n = cw_line_reader_frame(t->line, c->reader, &f, s->now);
@@ -112,16 +112,16 @@ step_term_reader_bytes(struct cw_step *s, struct step_conn *c,
 
 	/* A refused terminal closes; nothing else can be wrong with ours. */
 	if (n < 0 && f.type != CW_RL_REFUSE)
-		step_bad(s, "stepper", "line %u: reader %u breaks the protocol: "
+		cw_step_bad(s, "stepper", "line %u: reader %u breaks the protocol: "
 		    "%s after %s", c->line + 1u, c->reader + 1u, cw_err_name(n),
 		    cw_rl_type_name(f.type));
 	if (n < 0) {
-		step_term_reader_closed(s, c);
+		cw_step_term_reader_closed(s, c);
 		return;
 	}
 	*rx_len -= off;
 	memmove(rx, rx + off, *rx_len);
-	step_term_settle(s, t);
+	cw_step_term_settle(s, t);
 }
 
 /* ---- device -------------------------------------------------------------- */
@@ -158,9 +158,9 @@ view_of(const struct step_regs *r, unsigned int stations, struct cw_dev_view *v)
 }
 
 void
-step_term_regs(struct cw_step *s, unsigned int line, const struct step_regs *r)
+cw_step_term_regs(struct cw_step *s, unsigned int line, const struct step_regs *r)
 {
-	struct step_term *t = step_term_of(s, line);
+	struct step_term *t = cw_step_term_of(s, line);
 
 	if (!t->up)
 		return;
@@ -179,7 +179,7 @@ step_term_regs(struct cw_step *s, unsigned int line, const struct step_regs *r)
 		t->boot = (int)t->view.boot_cnt;
 	}
 	cw_line_device(t->line, &t->view, s->now);
-	step_term_settle(s, t);
+	cw_step_term_settle(s, t);
 }
 
 /* ---- people -------------------------------------------------------------- */
@@ -191,21 +191,21 @@ clear(struct cw_step *s, struct step_term *t, unsigned int i, const char *why)
 {
 	const char *no = strstr(why, "take card ");
 
-	step_say(s, "person", "line %u: clears station %u: %s", t->idx + 1,
+	cw_step_say(s, "person", "line %u: clears station %u: %s", t->idx + 1,
 	    i + 1, why);
 	if (no != NULL)
-		step_world_recall(s, t->idx, (uint32_t)strtoul(no + 10, NULL, 10));
+		cw_step_world_recall(s, t->idx, (uint32_t)strtoul(no + 10, NULL, 10));
 	if (strstr(why, "take it out") != NULL) {
-		step_world_leave(s, t->idx, i, STEP_AT_LOST);
-		step_dev_lost(s, t->idx, i);
+		cw_step_world_leave(s, t->idx, i, STEP_AT_LOST);
+		cw_step_dev_lost(s, t->idx, i);
 	}
 	cw_line_clear(t->line, i, s->now);
 }
 
 void
-step_term_person(struct cw_step *s, unsigned int line)
+cw_step_term_person(struct cw_step *s, unsigned int line)
 {
-	struct step_term *t = step_term_of(s, line);
+	struct step_term *t = cw_step_term_of(s, line);
 	struct cw_line_counts c;
 	struct cw_pl_status *st;
 
@@ -222,13 +222,13 @@ step_term_person(struct cw_step *s, unsigned int line)
 		if (st->station[i].state == CW_ST_STUCK)
 			clear(s, t, i, st->station[i].why);
 	free(st);
-	step_term_settle(s, t);
+	cw_step_term_settle(s, t);
 }
 
 /* ---- questions ----------------------------------------------------------- */
 
 uint32_t
-step_term_line_orphans(const struct step_term *t)
+cw_step_term_line_orphans(const struct step_term *t)
 {
 	struct cw_line_counts c;
 
@@ -239,17 +239,17 @@ step_term_line_orphans(const struct step_term *t)
 }
 
 uint32_t
-step_term_orphans(const struct cw_step *s, unsigned int line)
+cw_step_term_orphans(const struct cw_step *s, unsigned int line)
 {
-	const struct step_term *t = step_term_of(s, line);
+	const struct step_term *t = cw_step_term_of(s, line);
 
-	return t->orphans + step_term_line_orphans(t);
+	return t->orphans + cw_step_term_line_orphans(t);
 }
 
 bool
-step_term_quiet(const struct cw_step *s, unsigned int line)
+cw_step_term_quiet(const struct cw_step *s, unsigned int line)
 {
-	const struct step_term *t = step_term_of(s, line);
+	const struct step_term *t = cw_step_term_of(s, line);
 	struct cw_line_counts c;
 
 	if (!t->up || t->busy || !cw_line_quiet(t->line))
@@ -259,9 +259,9 @@ step_term_quiet(const struct cw_step *s, unsigned int line)
 }
 
 void
-step_term_tell(struct cw_step *s, unsigned int line, char *out, size_t cap)
+cw_step_term_tell(struct cw_step *s, unsigned int line, char *out, size_t cap)
 {
-	struct step_term *t = step_term_of(s, line);
+	struct step_term *t = cw_step_term_of(s, line);
 	struct cw_line_counts c;
 	struct cw_pl_status *st;
 	int n;
@@ -369,18 +369,18 @@ check_secret(struct cw_step *s, struct step_term *t)
 	uint8_t canary[STEP_CANARY];
 	char hex[2 * STEP_CANARY + 1];
 
-	step_canary(s, canary);
+	cw_step_canary(s, canary);
 	cw_hex(hex, canary, sizeof canary);
-	if (step_disk_search(t->disk, canary, sizeof canary) ||
-	    step_disk_search(t->disk, (const uint8_t *)hex, 2 * STEP_CANARY))
-		step_bad(s, "I6", "line %u: the journal holds a key in clear",
+	if (cw_step_disk_search(t->disk, canary, sizeof canary) ||
+	    cw_step_disk_search(t->disk, (const uint8_t *)hex, 2 * STEP_CANARY))
+		cw_step_bad(s, "I6", "line %u: the journal holds a key in clear",
 		    t->idx + 1);
 }
 
 void
-step_term_end(struct cw_step *s, unsigned int line)
+cw_step_term_end(struct cw_step *s, unsigned int line)
 {
-	struct step_term *t = step_term_of(s, line);
+	struct step_term *t = cw_step_term_of(s, line);
 	struct snap live = { 0 }, again = { 0 };
 	struct cw_line *was = t->line;
 	uint8_t type = 0;
@@ -389,16 +389,16 @@ step_term_end(struct cw_step *s, unsigned int line)
 	check_secret(s, t);
 	err = cw_line_snapshot(t->line, snap_add, &live);
 	cw_journal_close(&t->journal);
-	t->line = step_term_line(s, t);
+	t->line = cw_step_term_line(s, t);
 	if (err == 0)
-		err = t->line == NULL ? CW_ENOMEM : step_term_open(s, t);
+		err = t->line == NULL ? CW_ENOMEM : cw_step_term_open(s, t);
 	if (err < 0)
-		step_bad(s, "I5", "line %u: the journal does not open again: %s",
+		cw_step_bad(s, "I5", "line %u: the journal does not open again: %s",
 		    line + 1, t->journal.text);
 	else if (cw_line_snapshot(t->line, snap_add, &again) < 0 ||
 	    live.cnt != again.cnt || !within(&live, &again, &type) ||
 	    !within(&again, &live, &type))
-		step_bad(s, "I5", "line %u: the journal rebuilds another state "
+		cw_step_bad(s, "I5", "line %u: the journal rebuilds another state "
 		    "(%zu records against %zu, type %u)", line + 1, again.cnt,
 		    live.cnt, type);
 	cw_line_free(t->line);

@@ -18,7 +18,7 @@
 #define FLASH_LEN 4096
 
 int
-step_world_new(struct cw_step *s)
+cw_step_world_new(struct cw_step *s)
 {
 	for (unsigned int o = 0; o < s->plan.order_cnt; o++) {
 		s->rec[o] = calloc(s->order[o].cnt + 1, sizeof *s->rec[o]);
@@ -29,7 +29,7 @@ step_world_new(struct cw_step *s)
 }
 
 void
-step_world_free(struct cw_step *s)
+cw_step_world_free(struct cw_step *s)
 {
 	for (unsigned int i = 0; i < s->plan.lines; i++) {
 		struct step_line *l = &s->line[i];
@@ -45,14 +45,14 @@ step_world_free(struct cw_step *s)
 }
 
 struct step_rec *
-step_world_rec(struct cw_step *s, unsigned int o, uint32_t record)
+cw_step_world_rec(struct cw_step *s, unsigned int o, uint32_t record)
 {
 	return record >= 1 && record <= s->order[o].cnt ?
 	    &s->rec[o][record] : NULL;
 }
 
 struct step_card *
-step_world_card(struct cw_step *s, unsigned int line, uint32_t no)
+cw_step_world_card(struct cw_step *s, unsigned int line, uint32_t no)
 {
 	struct step_line *l = &s->line[line];
 
@@ -60,9 +60,9 @@ step_world_card(struct cw_step *s, unsigned int line, uint32_t no)
 }
 
 struct step_card *
-step_world_at(struct cw_step *s, unsigned int line, unsigned int station)
+cw_step_world_at(struct cw_step *s, unsigned int line, unsigned int station)
 {
-	return step_world_card(s, line, s->line[line].at[station]);
+	return cw_step_world_card(s, line, s->line[line].at[station]);
 }
 
 /* ---- faulty blanks ------------------------------------------------------- */
@@ -81,11 +81,11 @@ draw_fault(struct cw_step *s, struct cw_sim_fault *f)
 	};
 
 	memset(f, 0, sizeof *f);
-	if (!step_fault(s, CW_SF_BLANK))
+	if (!cw_step_fault(s, CW_SF_BLANK))
 		return;
-	f->kind = (enum cw_sim_fault_kind)step_between(s, CW_FAULT_MUTE,
+	f->kind = (enum cw_sim_fault_kind)cw_step_between(s, CW_FAULT_MUTE,
 	    CW_FAULT_NULLS);
-	f->n = (uint32_t)step_between(s, 0, most[f->kind]);
+	f->n = (uint32_t)cw_step_between(s, 0, most[f->kind]);
 	if (f->kind == CW_FAULT_PARITY)
 		f->n += 16;
 	if (f->kind == CW_FAULT_SW)
@@ -93,7 +93,7 @@ draw_fault(struct cw_step *s, struct cw_sim_fault *f)
 	if (f->kind == CW_FAULT_NO_BOOT)
 		f->arg = 0x6F00;
 	if ((f->kind == CW_FAULT_HANG || f->kind == CW_FAULT_PULLED) &&
-	    step_below(s, 2) == 0)
+	    cw_step_below(s, 2) == 0)
 		f->arg = CW_SIM_FAULT_FROM_COS;
 }
 
@@ -110,8 +110,8 @@ new_card(struct cw_step *s, unsigned int line, unsigned int station, uint32_t no
 	cw_wr_u16(&w, 0x4357);
 	cw_wr_u16(&w, (uint16_t)line);
 	cw_wr_u32(&w, no);
-	cfg.inverse = step_below(s, 8) == 0;
-	cfg.seed = step_rand(s);
+	cfg.inverse = cw_step_below(s, 8) == 0;
+	cfg.seed = cw_step_rand(s);
 	draw_fault(s, &cfg.fault);
 	c->no = no;
 	c->line = (uint8_t)line;
@@ -122,7 +122,7 @@ new_card(struct cw_step *s, unsigned int line, unsigned int station, uint32_t no
 		free(c);
 		return NULL;
 	}
-	step_say(s, "world", "line %u: card %u at station %u%s%s", line + 1, no,
+	cw_step_say(s, "world", "line %u: card %u at station %u%s%s", line + 1, no,
 	    station + 1, cfg.fault.kind != CW_FAULT_NONE ? ", fault " : "",
 	    cfg.fault.kind != CW_FAULT_NONE ?
 	    cw_sim_fault_name(cfg.fault.kind) : "");
@@ -132,7 +132,7 @@ new_card(struct cw_step *s, unsigned int line, unsigned int station, uint32_t no
 /* ---- mechanics ----------------------------------------------------------- */
 
 int
-step_world_feed(struct cw_step *s, unsigned int line, unsigned int station,
+cw_step_world_feed(struct cw_step *s, unsigned int line, unsigned int station,
     uint32_t no)
 {
 	struct step_line *l = &s->line[line];
@@ -141,17 +141,17 @@ step_world_feed(struct cw_step *s, unsigned int line, unsigned int station,
 	if (no <= l->card_cnt)
 		return l->card[no - 1]->station == station ? 0 : CW_EEXIST;
 	if (l->at[station] != 0) {
-		step_bad(s, "I4", "line %u: card %u fed to station %u onto "
+		cw_step_bad(s, "I4", "line %u: card %u fed to station %u onto "
 		    "card %u", line + 1, no, station + 1, l->at[station]);
 		return CW_EBUSY;
 	}
 	if (no != l->card_cnt + 1) {
-		step_bad(s, "I4", "line %u: card %u fed after %u", line + 1, no,
+		cw_step_bad(s, "I4", "line %u: card %u fed after %u", line + 1, no,
 		    l->card_cnt);
 		return CW_EEXIST;
 	}
-	if (!step_term_sure(s, line, station, false))
-		step_bad(s, "intent", "line %u: card %u fed to station %u "
+	if (!cw_step_term_sure(s, line, station, false))
+		cw_step_bad(s, "intent", "line %u: card %u fed to station %u "
 		    "without a durable INTENT", line + 1, no, station + 1);
 	if (l->card_cnt == l->card_cap) {
 		uint32_t cap = l->card_cap > 0 ? 2 * l->card_cap : 64;
@@ -167,7 +167,7 @@ step_world_feed(struct cw_step *s, unsigned int line, unsigned int station,
 		return CW_ENOMEM;
 	l->card[l->card_cnt++] = c;
 	l->at[station] = no;
-	step_reader_card(s, line, station, true);
+	cw_step_reader_card(s, line, station, true);
 	return 0;
 }
 
@@ -225,7 +225,7 @@ examine(struct cw_step *s, struct step_card *c)
 	    cw_sim_card_read(c->sim, "3F00/7F20/6F07", imsi, sizeof imsi) < 0 ||
 	    cw_sim_card_read(c->sim, "3F00/7F99/6F01", ki, sizeof ki) < 0 ||
 	    cw_sim_card_read(c->sim, "3F00/7F99/6FFE", mark, sizeof mark) < 0) {
-		step_bad(s, "stepper", "a card cannot be read");
+		cw_step_bad(s, "stepper", "a card cannot be read");
 		return;
 	}
 	c->personal = written(iccid, sizeof iccid) ||
@@ -237,13 +237,13 @@ examine(struct cw_step *s, struct step_card *c)
 	c->mark_epoch = cw_rd_u32(&rd);
 	if (!c->personal || !record_by_iccid(s, iccid, c))
 		return;
-	step_record_of(s, (unsigned int)c->order, c->record, &r);
+	cw_step_record_of(s, (unsigned int)c->order, c->record, &r);
 	c->whole = memcmp(ki, r.ki, sizeof ki) == 0;
-	step_bcd(want, ICCID_LEN, r.iccid);
+	cw_step_bcd(want, ICCID_LEN, r.iccid);
 	c->whole &= memcmp(iccid, want, ICCID_LEN) == 0;
-	step_bcd(want, IMSI_LEN, r.imsi);
+	cw_step_bcd(want, IMSI_LEN, r.imsi);
 	c->whole &= memcmp(imsi, want, IMSI_LEN) == 0;
-	step_mark(want, s->order[c->order].id, c->record, c->mark_epoch);
+	cw_step_mark(want, s->order[c->order].id, c->record, c->mark_epoch);
 	c->whole &= memcmp(mark, want, STEP_MARK_LEN) == 0;
 }
 
@@ -257,48 +257,48 @@ leave(struct cw_step *s, struct step_card *c, enum step_where to)
 	c->sim = NULL;
 	c->where = (uint8_t)to;
 	s->line[c->line].at[c->station] = 0;
-	step_say(s, "world", "line %u: card %u of station %u: %s, %s%s record "
+	cw_step_say(s, "world", "line %u: card %u of station %u: %s, %s%s record "
 	    "%d/%u", c->line + 1, c->no, c->station + 1, words[to],
 	    c->personal ? "personal" : "blank", c->whole ? " whole" : "",
 	    c->order + 1, c->record);
-	step_reader_card(s, c->line, c->station, false);
-	step_check_card(s, c);
-	step_check_left(s, c->line, c->station, c);
+	cw_step_reader_card(s, c->line, c->station, false);
+	cw_step_check_card(s, c);
+	cw_step_check_left(s, c->line, c->station, c);
 }
 
 void
-step_world_bin(struct cw_step *s, unsigned int line, unsigned int station,
+cw_step_world_bin(struct cw_step *s, unsigned int line, unsigned int station,
     bool good)
 {
-	struct step_card *c = step_world_at(s, line, station);
+	struct step_card *c = cw_step_world_at(s, line, station);
 
 	if (c == NULL)
 		return;		/* a movement that a restart repeats */
-	if (good && !step_term_sure(s, line, station, true))
-		step_bad(s, "I3", "line %u: card %u of station %u to the good "
+	if (good && !cw_step_term_sure(s, line, station, true))
+		cw_step_bad(s, "I3", "line %u: card %u of station %u to the good "
 		    "bin without a durable GOOD", line + 1, c->no, station + 1);
 	leave(s, c, good ? STEP_AT_GOOD : STEP_AT_REJECT);
 }
 
 void
-step_world_leave(struct cw_step *s, unsigned int line, unsigned int station,
+cw_step_world_leave(struct cw_step *s, unsigned int line, unsigned int station,
     enum step_where to)
 {
-	struct step_card *c = step_world_at(s, line, station);
+	struct step_card *c = cw_step_world_at(s, line, station);
 
 	if (c != NULL)
 		leave(s, c, to);
 }
 
 void
-step_world_recall(struct cw_step *s, unsigned int line, uint32_t no)
+cw_step_world_recall(struct cw_step *s, unsigned int line, uint32_t no)
 {
-	struct step_card *c = step_world_card(s, line, no);
+	struct step_card *c = cw_step_world_card(s, line, no);
 	struct step_rec *r;
 
 	if (c == NULL || c->where != STEP_AT_GOOD)
 		return;
-	step_say(s, "person", "line %u: takes card %u out of the good bin",
+	cw_step_say(s, "person", "line %u: takes card %u out of the good bin",
 	    line + 1, no);
 	c->where = STEP_AT_REJECT;
 	if (c->order < 0) {
@@ -306,13 +306,13 @@ step_world_recall(struct cw_step *s, unsigned int line, uint32_t no)
 			s->good_cos[c->cos]--;
 		return;
 	}
-	r = step_world_rec(s, (unsigned int)c->order, c->record);
+	r = cw_step_world_rec(s, (unsigned int)c->order, c->record);
 	if (c->whole && r != NULL)
 		r->good--;
 }
 
 void
-step_world_sum(const struct cw_step *s, unsigned int line,
+cw_step_world_sum(const struct cw_step *s, unsigned int line,
     struct step_world_sum *w)
 {
 	const struct step_line *l = &s->line[line];

@@ -28,7 +28,7 @@ struct options {
 };
 
 uint64_t
-shell_now_us(void)
+cw_shell_now_us(void)
 {
 	return uv_hrtime() / 1000;
 }
@@ -142,7 +142,7 @@ close_all(struct shell *sh)
 	if (sh->ending)
 		return;
 	sh->ending = true;
-	shell_links_close(sh);
+	cw_shell_links_close(sh);
 	if (sh->dev != NULL)
 		cw_devlink_close(sh->dev);
 	sh->dev = NULL;
@@ -153,7 +153,7 @@ close_all(struct shell *sh)
 }
 
 void
-shell_end(struct shell *sh, int code)
+cw_shell_end(struct shell *sh, int code)
 {
 	if (code != 0)
 		sh->exit_code = code;
@@ -164,7 +164,7 @@ shell_end(struct shell *sh, int code)
 	cw_log(CW_LOG_INFO, "terminal.drain", "cards under way are finished first, "
 	    "%u ms at most; again to stop at once", sh->cfg.drain_ms);
 	sh->draining = true;
-	sh->drain_us = shell_now_us();
+	sh->drain_us = cw_shell_now_us();
 	cw_line_drain(sh->line, true, sh->drain_us);
 }
 
@@ -179,12 +179,12 @@ static void
 on_prepare(uv_prepare_t *p)
 {
 	struct shell *sh = p->data;
-	uint64_t now = shell_now_us(), due;
+	uint64_t now = cw_shell_now_us(), due;
 
 	tell_utc(sh, now);
-	shell_links_retry(sh, now);
+	cw_shell_links_retry(sh, now);
 	due = cw_line_tick(sh->line, now);
-	shell_journal_pump(sh);
+	cw_shell_journal_pump(sh);
 	if (sh->draining && !sh->working && (cw_line_quiet(sh->line) ||
 	    now - sh->drain_us >= sh->cfg.drain_ms * UINT64_C(1000))) {
 		close_all(sh);
@@ -204,9 +204,9 @@ on_signal(uv_signal_t *s, int signum)
 	struct shell *sh = s->data;
 
 	if (signum == SIGHUP)
-		cw_line_clear(sh->line, UINT_MAX, shell_now_us());
+		cw_line_clear(sh->line, UINT_MAX, cw_shell_now_us());
 	else
-		shell_end(sh, 0);
+		cw_shell_end(sh, 0);
 }
 
 static void
@@ -221,7 +221,7 @@ on_view(void *ctx, const struct cw_dev_view *v, const char *why)
 		    "card moves until it answers", sh->cfg.dev_ip,
 		    sh->cfg.dev_port, why);
 	sh->dev_up = v->up;
-	cw_line_device(sh->line, v, shell_now_us());
+	cw_line_device(sh->line, v, cw_shell_now_us());
 }
 
 static int
@@ -239,7 +239,7 @@ start_device(struct shell *sh, char *err, size_t err_cap)
 static int
 start_line(struct shell *sh, char *err, size_t err_cap)
 {
-	struct cw_line_config c = { .ops = &shell_ops, .ctx = sh,
+	struct cw_line_config c = { .ops = &cw_shell_ops, .ctx = sh,
 	    .reader_cnt = sh->cfg.reader_cnt,
 	    .station_cnt = sh->cfg.station_cnt, .readers = sh->cfg.reader,
 	    .stations = sh->cfg.station, .quarantine = sh->cfg.quarantine,
@@ -282,18 +282,18 @@ start(struct shell *sh, char *err, size_t err_cap)
 	int e = start_line(sh, err, err_cap);
 
 	if (e == 0)
-		e = shell_journal_start(sh, err, err_cap);
+		e = cw_shell_journal_start(sh, err, err_cap);
 	if (e == 0)
 		e = start_device(sh, err, err_cap);
 	if (e == 0)
-		e = shell_links_start(sh, err, err_cap);
+		e = cw_shell_links_start(sh, err, err_cap);
 	return e;
 }
 
 static void
 finish(struct shell *sh)
 {
-	shell_journal_stop(sh);
+	cw_shell_journal_stop(sh);
 	cw_line_free(sh->line);
 	free(sh->reader);
 	free(sh->frame);
@@ -301,7 +301,7 @@ finish(struct shell *sh)
 		SSL_CTX_free(sh->tls);
 	cw_devmap_free(sh->map);
 	uv_loop_close(&sh->loop);
-	shell_config_free(&sh->cfg);
+	cw_shell_config_free(&sh->cfg);
 }
 
 static int
@@ -314,7 +314,7 @@ run(struct shell *sh, char *err, size_t err_cap)
 	sh->retry_us = UINT64_MAX;
 	if (start(sh, err, err_cap) < 0) {
 		cw_log(CW_LOG_ERROR, "terminal.start", "%s", err);
-		shell_end(sh, EXIT_FAIL);
+		cw_shell_end(sh, EXIT_FAIL);
 	} else {
 		cw_log(CW_LOG_INFO, "terminal.started", "name=%s stations=%u "
 		    "readers=%u journal=%s starts from record %llu",
@@ -341,16 +341,16 @@ main(int argc, char **argv)
 	if (sh == NULL)
 		return EXIT_FAIL;
 	code = EXIT_FAIL;
-	if (shell_config_load(&sh->cfg, o.config, err, sizeof err) < 0 ||
+	if (cw_shell_config_load(&sh->cfg, o.config, err, sizeof err) < 0 ||
 	    (sh->map = cw_devmap_load(sh->cfg.dev_profile, err,
 	    sizeof err)) == NULL) {
 		fprintf(stderr, "cardwright-terminal: %s\n", err);
-		shell_config_free(&sh->cfg);
+		cw_shell_config_free(&sh->cfg);
 	} else if (o.check) {
 		if (o.show)
 			cw_ini_dump(sh->cfg.ini);
 		cw_devmap_free(sh->map);
-		shell_config_free(&sh->cfg);
+		cw_shell_config_free(&sh->cfg);
 		code = EXIT_OK;
 	} else {
 		code = run(sh, err, sizeof err);

@@ -79,26 +79,26 @@ struct shell {
 	int exit_code;
 };
 
-uint64_t shell_now_us(void);
+uint64_t cw_shell_now_us(void);
 
 /* shell_config.c: 0, or CW_E* with err filled (file:line). */
-int shell_config_load(struct shell_config *c, const char *path, char *err, size_t err_cap);
-void shell_config_free(struct shell_config *c);
+int cw_shell_config_load(struct shell_config *c, const char *path, char *err, size_t err_cap);
+void cw_shell_config_free(struct shell_config *c);
 
 /* shell_links.c */
-int shell_links_start(struct shell *sh, char *err, size_t err_cap);
-void shell_links_retry(struct shell *sh, uint64_t now_us);
-void shell_links_close(struct shell *sh);
+int cw_shell_links_start(struct shell *sh, char *err, size_t err_cap);
+void cw_shell_links_retry(struct shell *sh, uint64_t now_us);
+void cw_shell_links_close(struct shell *sh);
 
 /* shell_journal.c */
-int shell_journal_start(struct shell *sh, char *err, size_t err_cap);
-void shell_journal_pump(struct shell *sh);
-void shell_journal_stop(struct shell *sh);
+int cw_shell_journal_start(struct shell *sh, char *err, size_t err_cap);
+void cw_shell_journal_pump(struct shell *sh);
+void cw_shell_journal_stop(struct shell *sh);
 
 /* shell_ops.c */
-extern const struct cw_line_ops shell_ops;
+extern const struct cw_line_ops cw_shell_ops;
 
 /* main.c: ends the program: drain first, or at once when code != 0. */
-void shell_end(struct shell *sh, int code);
+void cw_shell_end(struct shell *sh, int code);
 
 #endif

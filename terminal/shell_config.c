@@ -129,7 +129,7 @@ need(struct shell_config *c, const char *section, const char *key)
 }
 
 int
-shell_config_load(struct shell_config *c, const char *path, char *err,
+cw_shell_config_load(struct shell_config *c, const char *path, char *err,
     size_t err_cap)
 {
 	int e;
@@ -167,7 +167,7 @@ shell_config_load(struct shell_config *c, const char *path, char *err,
 }
 
 void
-shell_config_free(struct shell_config *c)
+cw_shell_config_free(struct shell_config *c)
 {
 	cw_ini_free(c->ini);
 	c->ini = NULL;

@@ -28,7 +28,7 @@ random_u64(void)
 }
 
 int
-shell_journal_start(struct shell *sh, char *err, size_t err_cap)
+cw_shell_journal_start(struct shell *sh, char *err, size_t err_cap)
 {
 	struct cw_journal_config c = {
 		.ops = &cw_jdisk_ops,
@@ -53,7 +53,7 @@ shell_journal_start(struct shell *sh, char *err, size_t err_cap)
 		cw_log(CW_LOG_WARN, "journal.torn", "%llu bytes at the end were "
 		    "never acknowledged and are cut",
 		    (unsigned long long)sh->journal.cut);
-	e = cw_line_start(sh->line, sh->journal.incarnation, shell_now_us());
+	e = cw_line_start(sh->line, sh->journal.incarnation, cw_shell_now_us());
 	if (e < 0)
 		snprintf(err, err_cap, "%s: the journal takes no record: %s",
 		    sh->cfg.journal, cw_err_text(e));
@@ -66,8 +66,8 @@ journal_failed(struct shell *sh, int err)
 	cw_log(CW_LOG_ERROR, "journal.failed", "dir=%s err=%s: what the disk "
 	    "holds is unknown, so the terminal stops; see to the disk and start "
 	    "it again", sh->cfg.journal, cw_err_name(err));
-	cw_line_disk(sh->line, CW_EIO, shell_now_us());
-	shell_end(sh, 1);
+	cw_line_disk(sh->line, CW_EIO, cw_shell_now_us());
+	cw_shell_end(sh, 1);
 }
 
 /* In the worker. */
@@ -94,7 +94,7 @@ work_done(uv_work_t *w, int status)
 	if (lsn < 0)
 		journal_failed(sh, (int)lsn);
 	else
-		cw_line_durable(sh->line, (uint64_t)lsn, shell_now_us());
+		cw_line_durable(sh->line, (uint64_t)lsn, cw_shell_now_us());
 }
 
 static int
@@ -129,12 +129,12 @@ rewrite(struct shell *sh)
 	} else {
 		cw_log(CW_LOG_DEBUG, "journal.rewritten", "from=%llu to=%llu",
 		    (unsigned long long)before, (unsigned long long)j->size);
-		cw_line_durable(sh->line, (uint64_t)lsn, shell_now_us());
+		cw_line_durable(sh->line, (uint64_t)lsn, cw_shell_now_us());
 	}
 }
 
 void
-shell_journal_pump(struct shell *sh)
+cw_shell_journal_pump(struct shell *sh)
 {
 	if (sh->working || !sh->journal_open || sh->journal.failed < 0)
 		return;
@@ -151,7 +151,7 @@ shell_journal_pump(struct shell *sh)
 }
 
 void
-shell_journal_stop(struct shell *sh)
+cw_shell_journal_stop(struct shell *sh)
 {
 	if (sh->journal_open && sh->journal.failed == 0)
 		cw_journal_commit(&sh->journal);

@@ -25,7 +25,7 @@ link_later(struct shell_link *k)
 	k->wait_ms = k->wait_ms == 0 ? WAIT_MIN_MS : 2 * k->wait_ms;
 	if (k->wait_ms > WAIT_MAX_MS)
 		k->wait_ms = WAIT_MAX_MS;
-	k->retry_us = shell_now_us() + k->wait_ms * 1000u;
+	k->retry_us = cw_shell_now_us() + k->wait_ms * 1000u;
 	if (k->retry_us < k->sh->retry_us)
 		k->sh->retry_us = k->retry_us;
 }
@@ -39,9 +39,9 @@ on_open(struct cw_conn *c, void *ctx, const char *peer)
 	(void)peer;
 	k->open = true;
 	if (k->platform)
-		cw_line_platform_up(k->sh->line, shell_now_us());
+		cw_line_platform_up(k->sh->line, cw_shell_now_us());
 	else
-		cw_line_reader_up(k->sh->line, k->idx, shell_now_us());
+		cw_line_reader_up(k->sh->line, k->idx, cw_shell_now_us());
 }
 
 static int
@@ -52,7 +52,7 @@ platform_frame(struct shell_link *k, const struct cw_frame *f)
 
 	if (err < 0)
 		return err;
-	return cw_line_platform_msg(k->sh->line, &m, shell_now_us());
+	return cw_line_platform_msg(k->sh->line, &m, cw_shell_now_us());
 }
 
 static void
@@ -67,7 +67,7 @@ on_frame(struct cw_conn *c, void *ctx, const struct cw_frame *f)
 		err = platform_frame(k, f);
 	else
 		err = cw_line_reader_frame(k->sh->line, k->idx, f,
-		    shell_now_us());
+		    cw_shell_now_us());
 	if (err == 0) {
 		k->wait_ms = 0;
 		k->fails = 0;
@@ -87,7 +87,7 @@ static void
 on_closed(struct cw_conn *c, void *ctx, int err, const char *text)
 {
 	struct shell_link *k = ctx;
-	uint64_t now = shell_now_us();
+	uint64_t now = cw_shell_now_us();
 
 	(void)c;
 	k->conn = NULL;
@@ -135,7 +135,7 @@ link_connect(struct shell_link *k)
 }
 
 int
-shell_links_start(struct shell *sh, char *err, size_t err_cap)
+cw_shell_links_start(struct shell *sh, char *err, size_t err_cap)
 {
 	sh->tls = cw_tls_client(sh->cfg.ca, sh->cfg.cert, sh->cfg.key, err, err_cap);
 	if (sh->tls == NULL)
@@ -175,7 +175,7 @@ retry_one(struct shell *sh, struct shell_link *k, uint64_t now_us)
 }
 
 void
-shell_links_retry(struct shell *sh, uint64_t now_us)
+cw_shell_links_retry(struct shell *sh, uint64_t now_us)
 {
 	if (now_us < sh->retry_us || sh->ending)
 		return;
@@ -186,7 +186,7 @@ shell_links_retry(struct shell *sh, uint64_t now_us)
 }
 
 void
-shell_links_close(struct shell *sh)
+cw_shell_links_close(struct shell *sh)
 {
 	if (sh->plat.conn != NULL)
 		cw_conn_close(sh->plat.conn);

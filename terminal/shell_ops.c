@@ -128,7 +128,7 @@ op_log(void *ctx, enum cw_line_log level, const char *event, const char *text)
 	cw_log(to[level], event, "%s", text);
 }
 
-const struct cw_line_ops shell_ops = {
+const struct cw_line_ops cw_shell_ops = {
 	.send_platform = op_send_platform,
 	.send_reader = op_send_reader,
 	.reader_queued = op_reader_queued,

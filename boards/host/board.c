@@ -117,10 +117,10 @@ store_lend(void *dev, uint32_t off, size_t len)
 	return h->store + off;
 }
 
-static const struct cw_store_ops store_ops = { store_write, store_lend };
+static const struct cw_image_ops store_ops = { store_write, store_lend };
 
 int
-cw_host_best_line(void *dev, uint8_t slot, uint8_t ta1, struct cw_line *line)
+cw_host_best_line(void *dev, uint8_t slot, uint8_t ta1, struct cw_card_line *line)
 {
 	uint16_t fi;
 	uint32_t fmax_hz;

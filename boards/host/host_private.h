@@ -126,7 +126,7 @@ uint64_t cw_host_now_us(void);
 
 /* F/D and clock of ta1 for a board that can do them all. */
 int cw_host_best_line(void *dev, uint8_t slot, uint8_t ta1,
-    struct cw_line *line);
+    struct cw_card_line *line);
 
 /* net.c */
 int cw_host_net_open(struct cw_host *h, char *err, size_t err_cap);

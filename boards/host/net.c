@@ -92,7 +92,7 @@ conn_lost(struct cw_host_conn *c)
 
 /* ---- writing ------------------------------------------------------------- */
 
-static void conn_flush(struct cw_host_conn *c);
+static void cw_conn_flush(struct cw_host_conn *c);
 
 static void
 shutdown_done(uv_shutdown_t *req, int status)
@@ -116,7 +116,7 @@ write_done(uv_write_t *req, int status)
 	if (status < 0)
 		conn_lost(c);
 	else
-		conn_flush(c);
+		cw_conn_flush(c);
 }
 
 /* What try_write left over goes the slow way, from memory of its own. */
@@ -137,7 +137,7 @@ write_late(struct cw_host_conn *c, size_t done)
 }
 
 static void
-conn_flush(struct cw_host_conn *c)
+cw_conn_flush(struct cw_host_conn *c)
 {
 	struct cw_event ev = { .kind = CW_EV_NET_ROOM, .conn = c->id };
 	size_t len = c->out_len;
@@ -181,7 +181,7 @@ cw_host_net_flush(struct cw_host *h)
 
 	for (i = 0; i < CW_HOST_CONNS; i++)
 		if (h->conn[i] != NULL)
-			conn_flush(h->conn[i]);
+			cw_conn_flush(h->conn[i]);
 }
 
 static int
@@ -232,7 +232,7 @@ net_close(void *dev, int id)
 		return;
 	conn_forget(c);
 	uv_timer_start(&c->linger, linger_over, LINGER_MS, 0);
-	conn_flush(c);
+	cw_conn_flush(c);
 }
 
 const struct cw_net_ops cw_host_net_ops = { net_send, net_close };

@@ -152,7 +152,7 @@ null_reset(void *dev, uint8_t slot, bool asserted)
 }
 
 static int
-null_set_line(void *dev, uint8_t slot, const struct cw_line *line)
+null_set_line(void *dev, uint8_t slot, const struct cw_card_line *line)
 {
 	(void)dev;
 	(void)slot;

@@ -554,7 +554,7 @@ sim_reset(void *dev, uint8_t slot, bool asserted)
 }
 
 static int
-sim_set_line(void *dev, uint8_t slot, const struct cw_line *line)
+sim_set_line(void *dev, uint8_t slot, const struct cw_card_line *line)
 {
 	struct cw_host_sim *s = &((struct cw_host *)dev)->sim;
 	uint8_t b[10];

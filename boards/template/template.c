@@ -24,7 +24,7 @@ card_reset(void *dev, uint8_t slot, bool asserted)
 }
 
 static int
-card_set_line(void *dev, uint8_t slot, const struct cw_line *line)
+card_set_line(void *dev, uint8_t slot, const struct cw_card_line *line)
 {
 	(void)dev;
 	(void)slot;
@@ -33,7 +33,7 @@ card_set_line(void *dev, uint8_t slot, const struct cw_line *line)
 }
 
 static int
-card_best_line(void *dev, uint8_t slot, uint8_t ta1, struct cw_line *line)
+card_best_line(void *dev, uint8_t slot, uint8_t ta1, struct cw_card_line *line)
 {
 	(void)dev;
 	(void)slot;
@@ -135,7 +135,7 @@ store_lend(void *dev, uint32_t off, size_t len)
 	return NULL;
 }
 
-const struct cw_store_ops cw_template_store_ops = {
+const struct cw_image_ops cw_template_store_ops = {
 	.write = store_write,
 	.lend = store_lend,
 };

@@ -11,7 +11,7 @@
  */
 extern const struct cw_card_ops cw_template_card_ops;
 extern const struct cw_net_ops cw_template_net_ops;
-extern const struct cw_store_ops cw_template_store_ops;
+extern const struct cw_image_ops cw_template_store_ops;
 extern const struct cw_sys_ops cw_template_sys_ops;
 
 #endif

@@ -297,8 +297,8 @@ static json_t *
 report_term_json(const struct cw_ledger_report_term *t)
 {
 	static const char *const dev[] = {
-		[CW_DEV_UNKNOWN] = "unknown", [CW_DEV_EQUAL] = "equal",
-		[CW_DEV_DIFFERS] = "differs",
+		[CW_COUNTERS_UNKNOWN] = "unknown", [CW_COUNTERS_EQUAL] = "equal",
+		[CW_COUNTERS_DIFFERS] = "differs",
 	};
 
 	return json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:{s:s, s:I, s:I, s:I}}",

@@ -15,7 +15,7 @@
  */
 
 void *
-mem_row(struct mem *m, enum mem_tab tab, size_t idx)
+cw_mem_row(struct mem *m, enum mem_tab tab, size_t idx)
 {
 	return (uint8_t *)m->tab[tab].rows + idx * m->tab[tab].size;
 }
@@ -38,7 +38,7 @@ push_undo(struct mem *m)
 }
 
 int
-mem_keep(struct mem *m, enum mem_tab tab, size_t idx)
+cw_mem_keep(struct mem *m, enum mem_tab tab, size_t idx)
 {
 	struct mem_undo *u = push_undo(m);
 
@@ -50,13 +50,13 @@ mem_keep(struct mem *m, enum mem_tab tab, size_t idx)
 	u->row = malloc(m->tab[tab].size);
 	if (u->row == NULL)
 		return CW_ENOMEM;
-	memcpy(u->row, mem_row(m, tab, idx), m->tab[tab].size);
+	memcpy(u->row, cw_mem_row(m, tab, idx), m->tab[tab].size);
 	m->undo_cnt++;
 	return 0;
 }
 
 int
-mem_add(struct mem *m, enum mem_tab tab, const void *row)
+cw_mem_add(struct mem *m, enum mem_tab tab, const void *row)
 {
 	struct mem_table *t = &m->tab[tab];
 	struct mem_undo *u;
@@ -76,12 +76,12 @@ mem_add(struct mem *m, enum mem_tab tab, const void *row)
 		return CW_ENOMEM;
 	*u = (struct mem_undo){ .tab = tab, .idx = t->cnt };
 	m->undo_cnt++;
-	memcpy(mem_row(m, tab, t->cnt++), row, t->size);
+	memcpy(cw_mem_row(m, tab, t->cnt++), row, t->size);
 	return 0;
 }
 
 int
-mem_drop(struct mem *m, struct mem_bytes *b)
+cw_mem_drop(struct mem *m, struct mem_bytes *b)
 {
 	struct mem_undo *u;
 
@@ -98,7 +98,7 @@ mem_drop(struct mem *m, struct mem_bytes *b)
 }
 
 int
-mem_bytes(struct mem_bytes *b, const void *buf, size_t len)
+cw_mem_bytes(struct mem_bytes *b, const void *buf, size_t len)
 {
 	b->buf = malloc(len + 1);
 	if (b->buf == NULL)
@@ -185,17 +185,17 @@ mem_rollback(void *h)
 		if (u->tab == MEM_NONE)
 			continue;	/* dropped bytes come back with their row */
 		if (u->row != NULL) {
-			memcpy(mem_row(m, u->tab, u->idx), u->row, m->tab[u->tab].size);
+			memcpy(cw_mem_row(m, u->tab, u->idx), u->row, m->tab[u->tab].size);
 			free(u->row);
 			continue;
 		}
 		m->tab[u->tab].cnt--;
-		b = row_bytes(u->tab, mem_row(m, u->tab, u->idx));
+		b = row_bytes(u->tab, cw_mem_row(m, u->tab, u->idx));
 		if (b != NULL)
 			free_bytes(b);
 	}
 	m->in_txn = false;
-	mem_index_rebuild(m);
+	cw_mem_index_rebuild(m);
 	return 0;
 }
 
@@ -211,7 +211,7 @@ mem_close(void *h)
 		(void)mem_rollback(m);
 	for (tab = 0; tab < MEM_TAB_CNT; tab++) {
 		for (i = 0; i < m->tab[tab].cnt; i++) {
-			b = row_bytes((enum mem_tab)tab, mem_row(m, (enum mem_tab)tab, i));
+			b = row_bytes((enum mem_tab)tab, cw_mem_row(m, (enum mem_tab)tab, i));
 			if (b != NULL)
 				free_bytes(b);
 		}
@@ -227,42 +227,42 @@ static const struct cw_store_ops mem_ops = {
 	.begin_lazy = mem_begin,
 	.commit = mem_commit,
 	.rollback = mem_rollback,
-	.order_insert = mem_order_insert,
-	.order_get = mem_order_get,
-	.order_put = mem_order_put,
-	.order_list = mem_order_list,
-	.order_find_ext = mem_order_find_ext,
-	.order_purge = mem_order_purge,
-	.blob_put = mem_blob_put,
-	.blob_get = mem_blob_get,
-	.record_add = mem_record_add,
-	.record_add_many = mem_record_add_many,
-	.record_get = mem_record_get,
-	.record_set = mem_record_set,
-	.record_move = mem_record_move,
-	.record_waiting = mem_record_waiting,
-	.record_leased = mem_record_leased,
-	.record_list = mem_record_list,
-	.record_find_fp = mem_record_find_fp,
-	.payload_get = mem_payload_get,
-	.payload_destroy = mem_payload_destroy,
-	.result_add = mem_result_add,
-	.result_list = mem_result_list,
-	.result_find_serial = mem_result_find_serial,
-	.result_find_card = mem_result_find_card,
-	.result_trace = mem_result_trace,
-	.result_causes = mem_result_causes,
-	.sums = mem_sums,
-	.term_sums = mem_term_sums,
-	.term_get = mem_term_get,
-	.term_get_id = mem_term_get_id,
-	.term_put = mem_term_put,
-	.term_list = mem_term_list,
-	.share_put = mem_share_put,
-	.share_get = mem_share_get,
-	.share_list = mem_share_list,
-	.event_add = mem_event_add,
-	.event_list = mem_event_list,
+	.order_insert = cw_mem_order_insert,
+	.order_get = cw_mem_order_get,
+	.order_put = cw_mem_order_put,
+	.order_list = cw_mem_order_list,
+	.order_find_ext = cw_mem_order_find_ext,
+	.order_purge = cw_mem_order_purge,
+	.blob_put = cw_mem_blob_put,
+	.blob_get = cw_mem_blob_get,
+	.record_add = cw_mem_record_add,
+	.record_add_many = cw_mem_record_add_many,
+	.record_get = cw_mem_record_get,
+	.record_set = cw_mem_record_set,
+	.record_move = cw_mem_record_move,
+	.record_waiting = cw_mem_record_waiting,
+	.record_leased = cw_mem_record_leased,
+	.record_list = cw_mem_record_list,
+	.record_find_fp = cw_mem_record_find_fp,
+	.payload_get = cw_mem_payload_get,
+	.payload_destroy = cw_mem_payload_destroy,
+	.result_add = cw_mem_result_add,
+	.result_list = cw_mem_result_list,
+	.result_find_serial = cw_mem_result_find_serial,
+	.result_find_card = cw_mem_result_find_card,
+	.result_trace = cw_mem_result_trace,
+	.result_causes = cw_mem_result_causes,
+	.sums = cw_mem_sums,
+	.term_sums = cw_mem_term_sums,
+	.term_get = cw_mem_term_get,
+	.term_get_id = cw_mem_term_get_id,
+	.term_put = cw_mem_term_put,
+	.term_list = cw_mem_term_list,
+	.share_put = cw_mem_share_put,
+	.share_get = cw_mem_share_get,
+	.share_list = cw_mem_share_list,
+	.event_add = cw_mem_event_add,
+	.event_list = cw_mem_event_list,
 	.close = mem_close,
 };
 

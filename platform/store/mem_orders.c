@@ -8,11 +8,11 @@
 static struct mem_order *
 order_at(struct mem *m, size_t idx)
 {
-	return mem_row(m, MEM_ORDERS, idx);
+	return cw_mem_row(m, MEM_ORDERS, idx);
 }
 
 int
-mem_find_order(struct mem *m, uint64_t id)
+cw_mem_find_order(struct mem *m, uint64_t id)
 {
 	size_t i;
 
@@ -23,7 +23,7 @@ mem_find_order(struct mem *m, uint64_t id)
 }
 
 int
-mem_order_insert(void *h, const struct cw_st_order *o, uint64_t *id)
+cw_mem_order_insert(void *h, const struct cw_st_order *o, uint64_t *id)
 {
 	struct mem *m = h;
 	struct mem_order row = { .o = *o };
@@ -32,20 +32,20 @@ mem_order_insert(void *h, const struct cw_st_order *o, uint64_t *id)
 	if (!m->in_txn)
 		return CW_ESTATE;
 	if (o->state != CW_ORD_INTAKE &&
-	    mem_order_find_ext(m, o->ext, &other) == 0)
+	    cw_mem_order_find_ext(m, o->ext, &other) == 0)
 		return CW_EEXIST;
 	row.o.id = ++m->order_id;
 	memset(&row.o.counts, 0, sizeof row.o.counts);
 	row.first = row.last = m->tab[MEM_RECORDS].cnt;
 	*id = row.o.id;
-	return mem_add(m, MEM_ORDERS, &row);
+	return cw_mem_add(m, MEM_ORDERS, &row);
 }
 
 int
-mem_order_get(void *h, uint64_t id, struct cw_st_order *o)
+cw_mem_order_get(void *h, uint64_t id, struct cw_st_order *o)
 {
 	struct mem *m = h;
-	int idx = mem_find_order(m, id);
+	int idx = cw_mem_find_order(m, id);
 
 	if (idx < 0)
 		return idx;
@@ -54,7 +54,7 @@ mem_order_get(void *h, uint64_t id, struct cw_st_order *o)
 }
 
 int
-mem_order_find_ext(void *h, const char *ext, struct cw_st_order *o)
+cw_mem_order_find_ext(void *h, const char *ext, struct cw_st_order *o)
 {
 	struct mem *m = h;
 	const struct mem_order *row;
@@ -72,7 +72,7 @@ mem_order_find_ext(void *h, const char *ext, struct cw_st_order *o)
 }
 
 int
-mem_order_put(void *h, const struct cw_st_order *o)
+cw_mem_order_put(void *h, const struct cw_st_order *o)
 {
 	struct mem *m = h;
 	struct cw_st_counts counts;
@@ -82,13 +82,13 @@ mem_order_put(void *h, const struct cw_st_order *o)
 
 	if (!m->in_txn)
 		return CW_ESTATE;
-	idx = mem_find_order(m, o->id);
+	idx = cw_mem_find_order(m, o->id);
 	if (idx < 0)
 		return idx;
 	if (o->state != CW_ORD_INTAKE &&
-	    mem_order_find_ext(m, o->ext, &other) == 0 && other.id != o->id)
+	    cw_mem_order_find_ext(m, o->ext, &other) == 0 && other.id != o->id)
 		return CW_EEXIST;
-	err = mem_keep(m, MEM_ORDERS, (size_t)idx);
+	err = cw_mem_keep(m, MEM_ORDERS, (size_t)idx);
 	if (err < 0)
 		return err;
 	row = order_at(m, (size_t)idx);
@@ -99,7 +99,7 @@ mem_order_put(void *h, const struct cw_st_order *o)
 }
 
 int
-mem_order_list(void *h, const struct cw_st_page *p, struct cw_st_order *out,
+cw_mem_order_list(void *h, const struct cw_st_page *p, struct cw_st_order *out,
     size_t cap)
 {
 	struct mem *m = h;
@@ -120,7 +120,7 @@ mem_order_list(void *h, const struct cw_st_page *p, struct cw_st_order *out,
 }
 
 int
-mem_order_purge(void *h, uint64_t id, uint32_t max)
+cw_mem_order_purge(void *h, uint64_t id, uint32_t max)
 {
 	struct mem *m = h;
 	struct mem_record *r;
@@ -131,38 +131,38 @@ mem_order_purge(void *h, uint64_t id, uint32_t max)
 
 	if (!m->in_txn)
 		return CW_ESTATE;
-	idx = mem_find_order(m, id);
+	idx = cw_mem_find_order(m, id);
 	if (idx < 0)
 		return idx;
 	if (order_at(m, (size_t)idx)->o.state != CW_ORD_INTAKE)
 		return CW_ESTATE;
 	for (i = order_at(m, (size_t)idx)->first;
 	    i < order_at(m, (size_t)idx)->last && n < max && err == 0; i++) {
-		r = mem_row(m, MEM_RECORDS, i);
+		r = cw_mem_row(m, MEM_RECORDS, i);
 		if (r->r.order != id || r->dead)
 			continue;
-		err = mem_keep(m, MEM_RECORDS, i);
+		err = cw_mem_keep(m, MEM_RECORDS, i);
 		if (err < 0)
 			break;
 		r->dead = true;
-		err = mem_drop(m, &r->payload);
+		err = cw_mem_drop(m, &r->payload);
 		n++;
 	}
 	if (err < 0 || n >= max)
 		return err < 0 ? err : 1;
 
 	for (i = 0; i < m->tab[MEM_BLOBS].cnt && err == 0; i++) {
-		b = mem_row(m, MEM_BLOBS, i);
+		b = cw_mem_row(m, MEM_BLOBS, i);
 		if (b->order != id)
 			continue;
-		err = mem_keep(m, MEM_BLOBS, i);
+		err = cw_mem_keep(m, MEM_BLOBS, i);
 		if (err == 0) {
 			b->order = 0;
-			err = mem_drop(m, &b->data);
+			err = cw_mem_drop(m, &b->data);
 		}
 	}
 	if (err == 0)
-		err = mem_keep(m, MEM_ORDERS, (size_t)idx);
+		err = cw_mem_keep(m, MEM_ORDERS, (size_t)idx);
 	if (err == 0)
 		order_at(m, (size_t)idx)->dead = true;
 	return err;
@@ -175,7 +175,7 @@ find_blob(struct mem *m, uint64_t order, uint8_t kind, size_t *idx)
 	size_t i;
 
 	for (i = 0; i < m->tab[MEM_BLOBS].cnt; i++) {
-		b = mem_row(m, MEM_BLOBS, i);
+		b = cw_mem_row(m, MEM_BLOBS, i);
 		if (b->order == order && b->kind == kind) {
 			*idx = i;
 			return b;
@@ -185,7 +185,7 @@ find_blob(struct mem *m, uint64_t order, uint8_t kind, size_t *idx)
 }
 
 int
-mem_blob_put(void *h, uint64_t order, uint8_t blob, const uint8_t *buf, size_t len)
+cw_mem_blob_put(void *h, uint64_t order, uint8_t blob, const uint8_t *buf, size_t len)
 {
 	struct mem *m = h;
 	struct mem_blob row = { .order = order, .kind = blob };
@@ -197,19 +197,19 @@ mem_blob_put(void *h, uint64_t order, uint8_t blob, const uint8_t *buf, size_t l
 		return CW_ESTATE;
 	b = find_blob(m, order, blob, &idx);
 	if (b != NULL) {
-		err = mem_keep(m, MEM_BLOBS, idx);
+		err = cw_mem_keep(m, MEM_BLOBS, idx);
 		if (err == 0)
-			err = mem_drop(m, &b->data);
+			err = cw_mem_drop(m, &b->data);
 		if (err < 0)
 			return err;
-		return mem_bytes(&b->data, buf, len);
+		return cw_mem_bytes(&b->data, buf, len);
 	}
-	err = mem_bytes(&row.data, buf, len);
-	return err < 0 ? err : mem_add(m, MEM_BLOBS, &row);
+	err = cw_mem_bytes(&row.data, buf, len);
+	return err < 0 ? err : cw_mem_add(m, MEM_BLOBS, &row);
 }
 
 int
-mem_blob_get(void *h, uint64_t order, uint8_t blob, size_t off, uint8_t *buf,
+cw_mem_blob_get(void *h, uint64_t order, uint8_t blob, size_t off, uint8_t *buf,
     size_t cap)
 {
 	struct mem *m = h;
@@ -227,14 +227,14 @@ mem_blob_get(void *h, uint64_t order, uint8_t blob, size_t off, uint8_t *buf,
 }
 
 int
-mem_term_get(void *h, const char *name, struct cw_st_term *t)
+cw_mem_term_get(void *h, const char *name, struct cw_st_term *t)
 {
 	struct mem *m = h;
 	const struct mem_term *row;
 	size_t i;
 
 	for (i = 0; i < m->tab[MEM_TERMS].cnt; i++) {
-		row = mem_row(m, MEM_TERMS, i);
+		row = cw_mem_row(m, MEM_TERMS, i);
 		if (strcmp(row->t.name, name) == 0) {
 			*t = row->t;
 			return 0;
@@ -245,18 +245,18 @@ mem_term_get(void *h, const char *name, struct cw_st_term *t)
 
 /* Terminals are never deleted: id is place + 1. */
 int
-mem_term_get_id(void *h, uint32_t id, struct cw_st_term *t)
+cw_mem_term_get_id(void *h, uint32_t id, struct cw_st_term *t)
 {
 	struct mem *m = h;
 
 	if (id == 0 || id > m->tab[MEM_TERMS].cnt)
 		return CW_ENOENT;
-	*t = ((const struct mem_term *)mem_row(m, MEM_TERMS, id - 1))->t;
+	*t = ((const struct mem_term *)cw_mem_row(m, MEM_TERMS, id - 1))->t;
 	return 0;
 }
 
 int
-mem_term_put(void *h, struct cw_st_term *t)
+cw_mem_term_put(void *h, struct cw_st_term *t)
 {
 	struct mem *m = h;
 	struct mem_term row = { .t = *t };
@@ -266,39 +266,39 @@ mem_term_put(void *h, struct cw_st_term *t)
 	if (!m->in_txn)
 		return CW_ESTATE;
 	if (t->id == 0) {
-		if (mem_term_get(m, t->name, &other) == 0)
+		if (cw_mem_term_get(m, t->name, &other) == 0)
 			return CW_EEXIST;
 		t->id = row.t.id = (uint32_t)m->tab[MEM_TERMS].cnt + 1;
-		return mem_add(m, MEM_TERMS, &row);
+		return cw_mem_add(m, MEM_TERMS, &row);
 	}
 	if (t->id > m->tab[MEM_TERMS].cnt)
 		return CW_ENOENT;
-	err = mem_keep(m, MEM_TERMS, t->id - 1);
+	err = cw_mem_keep(m, MEM_TERMS, t->id - 1);
 	if (err == 0)
-		((struct mem_term *)mem_row(m, MEM_TERMS, t->id - 1))->t = *t;
+		((struct mem_term *)cw_mem_row(m, MEM_TERMS, t->id - 1))->t = *t;
 	return err;
 }
 
 int
-mem_term_list(void *h, uint32_t after_id, struct cw_st_term *out, size_t cap)
+cw_mem_term_list(void *h, uint32_t after_id, struct cw_st_term *out, size_t cap)
 {
 	struct mem *m = h;
 	size_t i, n = 0;
 
 	for (i = after_id; i < m->tab[MEM_TERMS].cnt && n < cap; i++)
-		out[n++] = ((const struct mem_term *)mem_row(m, MEM_TERMS, i))->t;
+		out[n++] = ((const struct mem_term *)cw_mem_row(m, MEM_TERMS, i))->t;
 	return (int)n;
 }
 
 int
-mem_term_sums(void *h, uint32_t term, struct cw_st_counts *c)
+cw_mem_term_sums(void *h, uint32_t term, struct cw_st_counts *c)
 {
 	struct mem *m = h;
 
 	memset(c, 0, sizeof *c);
 	if (term == 0 || term > m->tab[MEM_TERMS].cnt)
 		return CW_ENOENT;
-	*c = ((const struct mem_term *)mem_row(m, MEM_TERMS, term - 1))->c;
+	*c = ((const struct mem_term *)cw_mem_row(m, MEM_TERMS, term - 1))->c;
 	return 0;
 }
 
@@ -309,7 +309,7 @@ find_share(struct mem *m, uint64_t order, uint32_t term, size_t *idx)
 	size_t i;
 
 	for (i = 0; i < m->tab[MEM_SHARES].cnt; i++) {
-		sh = mem_row(m, MEM_SHARES, i);
+		sh = cw_mem_row(m, MEM_SHARES, i);
 		if (sh->order == order && sh->term == term) {
 			*idx = i;
 			return sh;
@@ -319,7 +319,7 @@ find_share(struct mem *m, uint64_t order, uint32_t term, size_t *idx)
 }
 
 int
-mem_share_put(void *h, const struct cw_st_share *sh)
+cw_mem_share_put(void *h, const struct cw_st_share *sh)
 {
 	struct mem *m = h;
 	struct cw_st_share *row;
@@ -330,15 +330,15 @@ mem_share_put(void *h, const struct cw_st_share *sh)
 		return CW_ESTATE;
 	row = find_share(m, sh->order, sh->term, &idx);
 	if (row == NULL)
-		return mem_add(m, MEM_SHARES, sh);
-	err = mem_keep(m, MEM_SHARES, idx);
+		return cw_mem_add(m, MEM_SHARES, sh);
+	err = cw_mem_keep(m, MEM_SHARES, idx);
 	if (err == 0)
 		*row = *sh;
 	return err;
 }
 
 int
-mem_share_get(void *h, uint64_t order, uint32_t term, struct cw_st_share *sh)
+cw_mem_share_get(void *h, uint64_t order, uint32_t term, struct cw_st_share *sh)
 {
 	size_t idx = 0;
 	const struct cw_st_share *row = find_share(h, order, term, &idx);
@@ -350,7 +350,7 @@ mem_share_get(void *h, uint64_t order, uint32_t term, struct cw_st_share *sh)
 }
 
 int
-mem_share_list(void *h, uint64_t order, struct cw_st_share *out, size_t cap)
+cw_mem_share_list(void *h, uint64_t order, struct cw_st_share *out, size_t cap)
 {
 	struct mem *m = h;
 	uint32_t term;
@@ -358,13 +358,13 @@ mem_share_list(void *h, uint64_t order, struct cw_st_share *out, size_t cap)
 
 	/* Few terminals: asking for each in turn gives them in order. */
 	for (term = 1; term <= m->tab[MEM_TERMS].cnt && n < cap; term++)
-		if (mem_share_get(m, order, term, &out[n]) == 0)
+		if (cw_mem_share_get(m, order, term, &out[n]) == 0)
 			n++;
 	return (int)n;
 }
 
 int
-mem_event_add(void *h, const struct cw_st_event *e)
+cw_mem_event_add(void *h, const struct cw_st_event *e)
 {
 	struct mem *m = h;
 	struct cw_st_event row = *e;
@@ -372,11 +372,11 @@ mem_event_add(void *h, const struct cw_st_event *e)
 	if (!m->in_txn)
 		return CW_ESTATE;
 	row.id = m->tab[MEM_EVENTS].cnt + 1;
-	return mem_add(m, MEM_EVENTS, &row);
+	return cw_mem_add(m, MEM_EVENTS, &row);
 }
 
 int
-mem_event_list(void *h, uint64_t order, uint64_t before, struct cw_st_event *out,
+cw_mem_event_list(void *h, uint64_t order, uint64_t before, struct cw_st_event *out,
     size_t cap)
 {
 	struct mem *m = h;
@@ -384,7 +384,7 @@ mem_event_list(void *h, uint64_t order, uint64_t before, struct cw_st_event *out
 	size_t i, n = 0;
 
 	for (i = m->tab[MEM_EVENTS].cnt; i-- > 0 && n < cap; ) {
-		e = mem_row(m, MEM_EVENTS, i);
+		e = cw_mem_row(m, MEM_EVENTS, i);
 		if ((before == 0 || e->id < before) &&
 		    (order == 0 || e->order == order))
 			out[n++] = *e;

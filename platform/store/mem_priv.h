@@ -79,59 +79,59 @@ struct mem {
 	size_t slot_cap;	/* a power of two */
 };
 
-void *mem_row(struct mem *m, enum mem_tab tab, size_t idx);
+void *cw_mem_row(struct mem *m, enum mem_tab tab, size_t idx);
 /* Remembers a row before it is changed. */
-int mem_keep(struct mem *m, enum mem_tab tab, size_t idx);
+int cw_mem_keep(struct mem *m, enum mem_tab tab, size_t idx);
 /* Adds a row (copied). */
-int mem_add(struct mem *m, enum mem_tab tab, const void *row);
+int cw_mem_add(struct mem *m, enum mem_tab tab, const void *row);
 /* Gives bytes up: freed at commit.  The row was kept before. */
-int mem_drop(struct mem *m, struct mem_bytes *b);
-int mem_bytes(struct mem_bytes *b, const void *buf, size_t len);
+int cw_mem_drop(struct mem *m, struct mem_bytes *b);
+int cw_mem_bytes(struct mem_bytes *b, const void *buf, size_t len);
 /* The fingerprint index is derived: made anew after a rollback. */
-void mem_index_rebuild(struct mem *m);
+void cw_mem_index_rebuild(struct mem *m);
 /* Place of a live order or CW_ENOENT; of a live record or CW_ENOENT. */
-int mem_find_order(struct mem *m, uint64_t id);
-long mem_find_record(struct mem *m, uint64_t order, uint64_t record);
+int cw_mem_find_order(struct mem *m, uint64_t id);
+long cw_mem_find_record(struct mem *m, uint64_t order, uint64_t record);
 
 /* Members of the operation table, by file. */
-int mem_order_insert(void *h, const struct cw_st_order *o, uint64_t *id);
-int mem_order_get(void *h, uint64_t id, struct cw_st_order *o);
-int mem_order_put(void *h, const struct cw_st_order *o);
-int mem_order_list(void *h, const struct cw_st_page *p, struct cw_st_order *out, size_t cap);
-int mem_order_find_ext(void *h, const char *ext, struct cw_st_order *o);
-int mem_order_purge(void *h, uint64_t id, uint32_t max);
-int mem_blob_put(void *h, uint64_t order, uint8_t blob, const uint8_t *buf, size_t len);
-int mem_blob_get(void *h, uint64_t order, uint8_t blob, size_t off, uint8_t *buf, size_t cap);
-int mem_record_add(void *h, uint64_t order, const struct cw_st_new *r, struct cw_st_dup *dup);
-int mem_record_add_many(void *h, uint64_t order, const struct cw_st_new *r, size_t cnt,
+int cw_mem_order_insert(void *h, const struct cw_st_order *o, uint64_t *id);
+int cw_mem_order_get(void *h, uint64_t id, struct cw_st_order *o);
+int cw_mem_order_put(void *h, const struct cw_st_order *o);
+int cw_mem_order_list(void *h, const struct cw_st_page *p, struct cw_st_order *out, size_t cap);
+int cw_mem_order_find_ext(void *h, const char *ext, struct cw_st_order *o);
+int cw_mem_order_purge(void *h, uint64_t id, uint32_t max);
+int cw_mem_blob_put(void *h, uint64_t order, uint8_t blob, const uint8_t *buf, size_t len);
+int cw_mem_blob_get(void *h, uint64_t order, uint8_t blob, size_t off, uint8_t *buf, size_t cap);
+int cw_mem_record_add(void *h, uint64_t order, const struct cw_st_new *r, struct cw_st_dup *dup);
+int cw_mem_record_add_many(void *h, uint64_t order, const struct cw_st_new *r, size_t cnt,
     struct cw_st_dup *dup);
-int mem_record_get(void *h, uint64_t order, uint64_t record, struct cw_st_record *r);
-int mem_record_set(void *h, uint8_t was, const struct cw_st_record *r);
-int mem_record_move(void *h, struct cw_st_move *m);
-int mem_record_waiting(void *h, const struct cw_st_record *after, struct cw_st_record *out, size_t cap);
-int mem_record_leased(void *h, uint32_t term, const struct cw_st_record *after,
+int cw_mem_record_get(void *h, uint64_t order, uint64_t record, struct cw_st_record *r);
+int cw_mem_record_set(void *h, uint8_t was, const struct cw_st_record *r);
+int cw_mem_record_move(void *h, struct cw_st_move *m);
+int cw_mem_record_waiting(void *h, const struct cw_st_record *after, struct cw_st_record *out, size_t cap);
+int cw_mem_record_leased(void *h, uint32_t term, const struct cw_st_record *after,
     struct cw_st_record *out, size_t cap);
-int mem_record_list(void *h, uint64_t order, const struct cw_st_page *p,
+int cw_mem_record_list(void *h, uint64_t order, const struct cw_st_page *p,
     struct cw_st_record *out, size_t cap);
-int mem_record_find_fp(void *h, const uint8_t fp[CW_FP_LEN], struct cw_st_record *r);
-int mem_payload_get(void *h, uint64_t order, uint64_t record, uint8_t *buf, size_t cap);
-int mem_payload_destroy(void *h, uint64_t order, uint64_t record);
-int mem_result_add(void *h, const struct cw_st_result *r);
-int mem_result_list(void *h, const struct cw_st_result_page *p, struct cw_st_result *out, size_t cap);
-int mem_result_find_serial(void *h, const uint8_t *serial, size_t len, struct cw_st_result *out, size_t cap);
-int mem_result_find_card(void *h, uint32_t term, uint32_t card_no, struct cw_st_result *out, size_t cap);
-int mem_result_trace(void *h, uint64_t id, char *buf, size_t cap);
-int mem_result_causes(void *h, uint64_t order, struct cw_st_cause *out, size_t cap);
-int mem_sums(void *h, uint64_t order, struct cw_st_counts *c);
-int mem_term_sums(void *h, uint32_t term, struct cw_st_counts *c);
-int mem_term_get(void *h, const char *name, struct cw_st_term *t);
-int mem_term_get_id(void *h, uint32_t id, struct cw_st_term *t);
-int mem_term_put(void *h, struct cw_st_term *t);
-int mem_term_list(void *h, uint32_t after_id, struct cw_st_term *out, size_t cap);
-int mem_share_put(void *h, const struct cw_st_share *sh);
-int mem_share_get(void *h, uint64_t order, uint32_t term, struct cw_st_share *sh);
-int mem_share_list(void *h, uint64_t order, struct cw_st_share *out, size_t cap);
-int mem_event_add(void *h, const struct cw_st_event *e);
-int mem_event_list(void *h, uint64_t order, uint64_t before, struct cw_st_event *out, size_t cap);
+int cw_mem_record_find_fp(void *h, const uint8_t fp[CW_FP_LEN], struct cw_st_record *r);
+int cw_mem_payload_get(void *h, uint64_t order, uint64_t record, uint8_t *buf, size_t cap);
+int cw_mem_payload_destroy(void *h, uint64_t order, uint64_t record);
+int cw_mem_result_add(void *h, const struct cw_st_result *r);
+int cw_mem_result_list(void *h, const struct cw_st_result_page *p, struct cw_st_result *out, size_t cap);
+int cw_mem_result_find_serial(void *h, const uint8_t *serial, size_t len, struct cw_st_result *out, size_t cap);
+int cw_mem_result_find_card(void *h, uint32_t term, uint32_t card_no, struct cw_st_result *out, size_t cap);
+int cw_mem_result_trace(void *h, uint64_t id, char *buf, size_t cap);
+int cw_mem_result_causes(void *h, uint64_t order, struct cw_st_cause *out, size_t cap);
+int cw_mem_sums(void *h, uint64_t order, struct cw_st_counts *c);
+int cw_mem_term_sums(void *h, uint32_t term, struct cw_st_counts *c);
+int cw_mem_term_get(void *h, const char *name, struct cw_st_term *t);
+int cw_mem_term_get_id(void *h, uint32_t id, struct cw_st_term *t);
+int cw_mem_term_put(void *h, struct cw_st_term *t);
+int cw_mem_term_list(void *h, uint32_t after_id, struct cw_st_term *out, size_t cap);
+int cw_mem_share_put(void *h, const struct cw_st_share *sh);
+int cw_mem_share_get(void *h, uint64_t order, uint32_t term, struct cw_st_share *sh);
+int cw_mem_share_list(void *h, uint64_t order, struct cw_st_share *out, size_t cap);
+int cw_mem_event_add(void *h, const struct cw_st_event *e);
+int cw_mem_event_list(void *h, uint64_t order, uint64_t before, struct cw_st_event *out, size_t cap);
 
 #endif

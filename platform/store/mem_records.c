@@ -10,19 +10,19 @@
 static struct mem_record *
 record_at(struct mem *m, size_t idx)
 {
-	return mem_row(m, MEM_RECORDS, idx);
+	return cw_mem_row(m, MEM_RECORDS, idx);
 }
 
 static struct mem_order *
 order_of(struct mem *m, uint64_t id)
 {
-	int idx = mem_find_order(m, id);
+	int idx = cw_mem_find_order(m, id);
 
-	return idx < 0 ? NULL : mem_row(m, MEM_ORDERS, (size_t)idx);
+	return idx < 0 ? NULL : cw_mem_row(m, MEM_ORDERS, (size_t)idx);
 }
 
 long
-mem_find_record(struct mem *m, uint64_t order, uint64_t record)
+cw_mem_find_record(struct mem *m, uint64_t order, uint64_t record)
 {
 	const struct mem_order *o = order_of(m, order);
 	const struct mem_record *r;
@@ -49,16 +49,16 @@ mem_find_record(struct mem *m, uint64_t order, uint64_t record)
 static int
 count_move(struct mem *m, uint64_t order, int from, int to, uint64_t cnt)
 {
-	int idx = mem_find_order(m, order);
+	int idx = cw_mem_find_order(m, order);
 	struct mem_order *o;
 	int err;
 
 	if (idx < 0)
 		return idx;
-	err = mem_keep(m, MEM_ORDERS, (size_t)idx);
+	err = cw_mem_keep(m, MEM_ORDERS, (size_t)idx);
 	if (err < 0)
 		return err;
-	o = mem_row(m, MEM_ORDERS, (size_t)idx);
+	o = cw_mem_row(m, MEM_ORDERS, (size_t)idx);
 	if (from >= 0)
 		o->o.counts.rec[from] -= cnt;
 	o->o.counts.rec[to] += cnt;
@@ -80,7 +80,7 @@ slot_of(const struct mem *m, const uint8_t *fp)
 static void
 index_add(struct mem *m, size_t idx)
 {
-	const struct mem_print *p = mem_row(m, MEM_PRINTS, idx);
+	const struct mem_print *p = cw_mem_row(m, MEM_PRINTS, idx);
 	size_t slot = slot_of(m, p->fp);
 
 	while (m->slot[slot] != 0)
@@ -89,7 +89,7 @@ index_add(struct mem *m, size_t idx)
 }
 
 void
-mem_index_rebuild(struct mem *m)
+cw_mem_index_rebuild(struct mem *m)
 {
 	size_t i;
 
@@ -114,7 +114,7 @@ index_grow(struct mem *m)
 	free(m->slot);
 	m->slot = slot;
 	m->slot_cap = cap;
-	mem_index_rebuild(m);
+	cw_mem_index_rebuild(m);
 	return 0;
 }
 
@@ -128,7 +128,7 @@ find_print(struct mem *m, const uint8_t *fp)
 		return CW_ENOENT;
 	for (slot = slot_of(m, fp); m->slot[slot] != 0;
 	    slot = (slot + 1) & (m->slot_cap - 1)) {
-		p = mem_row(m, MEM_PRINTS, m->slot[slot] - 1);
+		p = cw_mem_row(m, MEM_PRINTS, m->slot[slot] - 1);
 		if (memcmp(p->fp, fp, CW_FP_LEN) == 0)
 			return (long)(m->slot[slot] - 1);
 	}
@@ -138,7 +138,7 @@ find_print(struct mem *m, const uint8_t *fp)
 static bool
 print_owned(struct mem *m, const struct mem_print *p)
 {
-	long idx = p->dead ? CW_ENOENT : mem_find_record(m, p->order, p->record);
+	long idx = p->dead ? CW_ENOENT : cw_mem_find_record(m, p->order, p->record);
 	const struct mem_order *o = order_of(m, p->order);
 	uint8_t state;
 
@@ -159,10 +159,10 @@ print_take(struct mem *m, const uint8_t *fp, uint64_t order, uint64_t record)
 	int err;
 
 	if (idx >= 0) {
-		err = mem_keep(m, MEM_PRINTS, (size_t)idx);
+		err = cw_mem_keep(m, MEM_PRINTS, (size_t)idx);
 		if (err < 0)
 			return err;
-		p = mem_row(m, MEM_PRINTS, (size_t)idx);
+		p = cw_mem_row(m, MEM_PRINTS, (size_t)idx);
 		p->order = order;
 		p->record = record;
 		return 0;
@@ -170,14 +170,14 @@ print_take(struct mem *m, const uint8_t *fp, uint64_t order, uint64_t record)
 	memcpy(row.fp, fp, CW_FP_LEN);
 	err = index_grow(m);
 	if (err == 0)
-		err = mem_add(m, MEM_PRINTS, &row);
+		err = cw_mem_add(m, MEM_PRINTS, &row);
 	if (err == 0)
 		index_add(m, m->tab[MEM_PRINTS].cnt - 1);
 	return err;
 }
 
 int
-mem_record_add(void *h, uint64_t order, const struct cw_st_new *r,
+cw_mem_record_add(void *h, uint64_t order, const struct cw_st_new *r,
     struct cw_st_dup *dup)
 {
 	struct mem *m = h;
@@ -190,11 +190,11 @@ mem_record_add(void *h, uint64_t order, const struct cw_st_new *r,
 
 	if (!m->in_txn)
 		return CW_ESTATE;
-	if (mem_find_record(m, order, r->record) >= 0)
+	if (cw_mem_find_record(m, order, r->record) >= 0)
 		return CW_EINVAL;
 	for (i = 0; i < r->fp_cnt; i++) {
 		idx = find_print(m, r->fp[i]);
-		p = idx < 0 ? NULL : mem_row(m, MEM_PRINTS, (size_t)idx);
+		p = idx < 0 ? NULL : cw_mem_row(m, MEM_PRINTS, (size_t)idx);
 		if (p != NULL && print_owned(m, p)) {
 			*dup = (struct cw_st_dup){ p->order, p->record, i };
 			return CW_EEXIST;
@@ -206,27 +206,27 @@ mem_record_add(void *h, uint64_t order, const struct cw_st_new *r,
 	if (r->iccid != NULL)
 		strncpy(row.r.iccid, r->iccid, sizeof row.r.iccid - 1);
 	if (err == 0 && r->payload != NULL)
-		err = mem_bytes(&row.payload, r->payload, r->payload_len);
+		err = cw_mem_bytes(&row.payload, r->payload, r->payload_len);
 	if (err == 0)
-		err = mem_add(m, MEM_RECORDS, &row);
+		err = cw_mem_add(m, MEM_RECORDS, &row);
 	if (err == 0)
 		err = count_move(m, order, -1, CW_REC_WAITING, 1);
-	o = mem_find_order(m, order);
+	o = cw_mem_find_order(m, order);
 	if (err == 0 && o >= 0)
-		((struct mem_order *)mem_row(m, MEM_ORDERS, (size_t)o))->last =
+		((struct mem_order *)cw_mem_row(m, MEM_ORDERS, (size_t)o))->last =
 		    m->tab[MEM_RECORDS].cnt;
 	return err;
 }
 
 int
-mem_record_add_many(void *h, uint64_t order, const struct cw_st_new *r,
+cw_mem_record_add_many(void *h, uint64_t order, const struct cw_st_new *r,
     size_t cnt, struct cw_st_dup *dup)
 {
 	size_t i;
 	int err;
 
 	for (i = 0; i < cnt; i++) {
-		err = mem_record_add(h, order, &r[i], dup);
+		err = cw_mem_record_add(h, order, &r[i], dup);
 		if (err == CW_EEXIST)
 			break;
 		if (err < 0)
@@ -236,10 +236,10 @@ mem_record_add_many(void *h, uint64_t order, const struct cw_st_new *r,
 }
 
 int
-mem_record_get(void *h, uint64_t order, uint64_t record, struct cw_st_record *r)
+cw_mem_record_get(void *h, uint64_t order, uint64_t record, struct cw_st_record *r)
 {
 	struct mem *m = h;
-	long idx = mem_find_record(m, order, record);
+	long idx = cw_mem_find_record(m, order, record);
 
 	if (idx < 0)
 		return (int)idx;
@@ -248,7 +248,7 @@ mem_record_get(void *h, uint64_t order, uint64_t record, struct cw_st_record *r)
 }
 
 int
-mem_record_set(void *h, uint8_t was, const struct cw_st_record *r)
+cw_mem_record_set(void *h, uint8_t was, const struct cw_st_record *r)
 {
 	struct mem *m = h;
 	struct mem_record *row;
@@ -257,13 +257,13 @@ mem_record_set(void *h, uint8_t was, const struct cw_st_record *r)
 
 	if (!m->in_txn)
 		return CW_ESTATE;
-	idx = mem_find_record(m, r->order, r->record);
+	idx = cw_mem_find_record(m, r->order, r->record);
 	if (idx < 0)
 		return (int)idx;
 	row = record_at(m, (size_t)idx);
 	if (row->r.state != was)
 		return CW_ESTATE;
-	err = mem_keep(m, MEM_RECORDS, (size_t)idx);
+	err = cw_mem_keep(m, MEM_RECORDS, (size_t)idx);
 	if (err < 0)
 		return err;
 	row->r.state = r->state;
@@ -277,7 +277,7 @@ mem_record_set(void *h, uint8_t was, const struct cw_st_record *r)
 }
 
 int
-mem_record_move(void *h, struct cw_st_move *mv)
+cw_mem_record_move(void *h, struct cw_st_move *mv)
 {
 	struct mem *m = h;
 	const struct mem_order *o;
@@ -298,14 +298,14 @@ mem_record_move(void *h, struct cw_st_move *mv)
 		    row->r.state != mv->from || row->r.record <= mv->after ||
 		    (mv->from == mv->to && !row->r.has_payload))
 			continue;
-		err = mem_keep(m, MEM_RECORDS, i);
+		err = cw_mem_keep(m, MEM_RECORDS, i);
 		if (err < 0)
 			break;
 		row->r.state = mv->to;
 		mv->after = row->r.record;
 		if (mv->destroy) {
 			row->r.has_payload = false;
-			err = mem_drop(m, &row->payload);
+			err = cw_mem_drop(m, &row->payload);
 		}
 		n++;
 	}
@@ -315,7 +315,7 @@ mem_record_move(void *h, struct cw_st_move *mv)
 }
 
 int
-mem_record_waiting(void *h, const struct cw_st_record *after,
+cw_mem_record_waiting(void *h, const struct cw_st_record *after,
     struct cw_st_record *out, size_t cap)
 {
 	struct mem *m = h;
@@ -334,7 +334,7 @@ mem_record_waiting(void *h, const struct cw_st_record *after,
 }
 
 int
-mem_record_leased(void *h, uint32_t term, const struct cw_st_record *after,
+cw_mem_record_leased(void *h, uint32_t term, const struct cw_st_record *after,
     struct cw_st_record *out, size_t cap)
 {
 	struct mem *m = h;
@@ -344,7 +344,7 @@ mem_record_leased(void *h, uint32_t term, const struct cw_st_record *after,
 
 	/* Two intakes may interleave their places: go order by order. */
 	for (k = 0; k < m->tab[MEM_ORDERS].cnt; k++) {
-		o = mem_row(m, MEM_ORDERS, k);
+		o = cw_mem_row(m, MEM_ORDERS, k);
 		for (i = o->first; i < o->last && n < cap; i++) {
 			row = record_at(m, i);
 			if (row->dead || row->r.order != o->o.id ||
@@ -360,7 +360,7 @@ mem_record_leased(void *h, uint32_t term, const struct cw_st_record *after,
 }
 
 int
-mem_record_list(void *h, uint64_t order, const struct cw_st_page *p,
+cw_mem_record_list(void *h, uint64_t order, const struct cw_st_page *p,
     struct cw_st_record *out, size_t cap)
 {
 	struct mem *m = h;
@@ -378,7 +378,7 @@ mem_record_list(void *h, uint64_t order, const struct cw_st_page *p,
 }
 
 int
-mem_record_find_fp(void *h, const uint8_t fp[CW_FP_LEN], struct cw_st_record *r)
+cw_mem_record_find_fp(void *h, const uint8_t fp[CW_FP_LEN], struct cw_st_record *r)
 {
 	struct mem *m = h;
 	long idx = find_print(m, fp);
@@ -386,15 +386,15 @@ mem_record_find_fp(void *h, const uint8_t fp[CW_FP_LEN], struct cw_st_record *r)
 
 	if (idx < 0)
 		return CW_ENOENT;
-	p = mem_row(m, MEM_PRINTS, (size_t)idx);
-	return mem_record_get(m, p->order, p->record, r);
+	p = cw_mem_row(m, MEM_PRINTS, (size_t)idx);
+	return cw_mem_record_get(m, p->order, p->record, r);
 }
 
 int
-mem_payload_get(void *h, uint64_t order, uint64_t record, uint8_t *buf, size_t cap)
+cw_mem_payload_get(void *h, uint64_t order, uint64_t record, uint8_t *buf, size_t cap)
 {
 	struct mem *m = h;
-	long idx = mem_find_record(m, order, record);
+	long idx = cw_mem_find_record(m, order, record);
 	const struct mem_bytes *b;
 
 	if (idx < 0)
@@ -409,7 +409,7 @@ mem_payload_get(void *h, uint64_t order, uint64_t record, uint8_t *buf, size_t c
 }
 
 int
-mem_payload_destroy(void *h, uint64_t order, uint64_t record)
+cw_mem_payload_destroy(void *h, uint64_t order, uint64_t record)
 {
 	struct mem *m = h;
 	struct mem_record *row;
@@ -418,15 +418,15 @@ mem_payload_destroy(void *h, uint64_t order, uint64_t record)
 
 	if (!m->in_txn)
 		return CW_ESTATE;
-	idx = mem_find_record(m, order, record);
+	idx = cw_mem_find_record(m, order, record);
 	if (idx < 0)
 		return 0;
 	row = record_at(m, (size_t)idx);
-	err = mem_keep(m, MEM_RECORDS, (size_t)idx);
+	err = cw_mem_keep(m, MEM_RECORDS, (size_t)idx);
 	if (err < 0)
 		return err;
 	row->r.has_payload = false;
-	return mem_drop(m, &row->payload);
+	return cw_mem_drop(m, &row->payload);
 }
 
 static void
@@ -439,7 +439,7 @@ count_verdict(struct cw_st_counts *c, uint8_t verdict)
 }
 
 int
-mem_result_add(void *h, const struct cw_st_result *r)
+cw_mem_result_add(void *h, const struct cw_st_result *r)
 {
 	struct mem *m = h;
 	struct mem_result row = { .r = *r };
@@ -451,7 +451,7 @@ mem_result_add(void *h, const struct cw_st_result *r)
 	if (!m->in_txn)
 		return CW_ESTATE;
 	for (i = 0; i < m->tab[MEM_RESULTS].cnt; i++) {
-		old = &((const struct mem_result *)mem_row(m, MEM_RESULTS, i))->r;
+		old = &((const struct mem_result *)cw_mem_row(m, MEM_RESULTS, i))->r;
 		if (r->seq != 0 && old->seq == r->seq && old->term == r->term &&
 		    old->incarnation == r->incarnation)
 			return CW_EEXIST;
@@ -461,27 +461,27 @@ mem_result_add(void *h, const struct cw_st_result *r)
 	}
 	row.r.id = m->tab[MEM_RESULTS].cnt + 1;
 	row.r.trace = NULL;
-	err = r->trace == NULL ? 0 : mem_bytes(&row.trace, r->trace, r->trace_len);
+	err = r->trace == NULL ? 0 : cw_mem_bytes(&row.trace, r->trace, r->trace_len);
 	if (err == 0)
-		err = mem_add(m, MEM_RESULTS, &row);
+		err = cw_mem_add(m, MEM_RESULTS, &row);
 	if (err < 0)
 		return err;
 
-	idx = mem_find_order(m, r->order);
+	idx = cw_mem_find_order(m, r->order);
 	if (idx >= 0) {
-		err = mem_keep(m, MEM_ORDERS, (size_t)idx);
+		err = cw_mem_keep(m, MEM_ORDERS, (size_t)idx);
 		if (err < 0)
 			return err;
-		o = mem_row(m, MEM_ORDERS, (size_t)idx);
+		o = cw_mem_row(m, MEM_ORDERS, (size_t)idx);
 		o->o.counts.stray += r->stray;
 		if (!r->stray)
 			count_verdict(&o->o.counts, r->verdict);
 	}
 	if (r->seq != 0 && r->term != 0 && r->term <= m->tab[MEM_TERMS].cnt) {
-		err = mem_keep(m, MEM_TERMS, r->term - 1);
+		err = cw_mem_keep(m, MEM_TERMS, r->term - 1);
 		if (err < 0)
 			return err;
-		count_verdict(&((struct mem_term *)mem_row(m, MEM_TERMS,
+		count_verdict(&((struct mem_term *)cw_mem_row(m, MEM_TERMS,
 		    r->term - 1))->c, r->verdict);
 	}
 	return 0;
@@ -490,7 +490,7 @@ mem_result_add(void *h, const struct cw_st_result *r)
 static const struct cw_st_result *
 result_at(struct mem *m, size_t idx)
 {
-	return &((const struct mem_result *)mem_row(m, MEM_RESULTS, idx))->r;
+	return &((const struct mem_result *)cw_mem_row(m, MEM_RESULTS, idx))->r;
 }
 
 static bool
@@ -500,7 +500,7 @@ after_page(const struct cw_st_result *r, uint64_t record, uint64_t id)
 }
 
 int
-mem_result_list(void *h, const struct cw_st_result_page *p,
+cw_mem_result_list(void *h, const struct cw_st_result_page *p,
     struct cw_st_result *out, size_t cap)
 {
 	struct mem *m = h;
@@ -531,7 +531,7 @@ mem_result_list(void *h, const struct cw_st_result_page *p,
 }
 
 int
-mem_result_find_serial(void *h, const uint8_t *serial, size_t len,
+cw_mem_result_find_serial(void *h, const uint8_t *serial, size_t len,
     struct cw_st_result *out, size_t cap)
 {
 	struct mem *m = h;
@@ -547,7 +547,7 @@ mem_result_find_serial(void *h, const uint8_t *serial, size_t len,
 }
 
 int
-mem_result_find_card(void *h, uint32_t term, uint32_t card_no,
+cw_mem_result_find_card(void *h, uint32_t term, uint32_t card_no,
     struct cw_st_result *out, size_t cap)
 {
 	struct mem *m = h;
@@ -564,7 +564,7 @@ mem_result_find_card(void *h, uint32_t term, uint32_t card_no,
 }
 
 int
-mem_result_trace(void *h, uint64_t id, char *buf, size_t cap)
+cw_mem_result_trace(void *h, uint64_t id, char *buf, size_t cap)
 {
 	struct mem *m = h;
 	const struct mem_bytes *b;
@@ -572,7 +572,7 @@ mem_result_trace(void *h, uint64_t id, char *buf, size_t cap)
 
 	if (id == 0 || id > m->tab[MEM_RESULTS].cnt)
 		return CW_ENOENT;
-	b = &((const struct mem_result *)mem_row(m, MEM_RESULTS, id - 1))->trace;
+	b = &((const struct mem_result *)cw_mem_row(m, MEM_RESULTS, id - 1))->trace;
 	n = b->len < cap ? b->len : cap;
 	if (n > 0)
 		memcpy(buf, b->buf, n);
@@ -594,7 +594,7 @@ cause_cmp(const void *pa, const void *pb)
 }
 
 int
-mem_result_causes(void *h, uint64_t order, struct cw_st_cause *out, size_t cap)
+cw_mem_result_causes(void *h, uint64_t order, struct cw_st_cause *out, size_t cap)
 {
 	struct mem *m = h;
 	const struct cw_st_result *r;
@@ -620,7 +620,7 @@ mem_result_causes(void *h, uint64_t order, struct cw_st_cause *out, size_t cap)
 }
 
 int
-mem_sums(void *h, uint64_t order, struct cw_st_counts *c)
+cw_mem_sums(void *h, uint64_t order, struct cw_st_counts *c)
 {
 	struct mem *m = h;
 	const struct mem_order *o = order_of(m, order);

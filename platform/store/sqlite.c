@@ -87,7 +87,7 @@ static const char *const sql_text[SQ_CNT] = {
 };
 
 int
-sq_err(struct sq *q)
+cw_sq_err(struct sq *q)
 {
 	int code = sqlite3_errcode(q->db);
 
@@ -109,7 +109,7 @@ sq_err(struct sq *q)
 }
 
 sqlite3_stmt *
-sq_use(struct sq *q, enum sq_stmt which)
+cw_sq_use(struct sq *q, enum sq_stmt which)
 {
 	sqlite3_stmt *st = q->stmt[which];
 
@@ -123,7 +123,7 @@ sq_use(struct sq *q, enum sq_stmt which)
 }
 
 int
-sq_run(struct sq *q, sqlite3_stmt *st)
+cw_sq_run(struct sq *q, sqlite3_stmt *st)
 {
 	int code, err = 0;
 
@@ -131,14 +131,14 @@ sq_run(struct sq *q, sqlite3_stmt *st)
 	if (code == SQLITE_CONSTRAINT)
 		err = CW_EEXIST;
 	else if (code != SQLITE_DONE && code != SQLITE_ROW)
-		err = sq_err(q);
+		err = cw_sq_err(q);
 	(void)sqlite3_reset(st);
 	(void)sqlite3_clear_bindings(st);
 	return err;
 }
 
 int
-sq_next(struct sq *q, sqlite3_stmt *st)
+cw_sq_next(struct sq *q, sqlite3_stmt *st)
 {
 	int code, err = 0;
 
@@ -146,13 +146,13 @@ sq_next(struct sq *q, sqlite3_stmt *st)
 	if (code == SQLITE_ROW)
 		return 1;
 	if (code != SQLITE_DONE)
-		err = sq_err(q);
+		err = cw_sq_err(q);
 	(void)sqlite3_reset(st);
 	return err;
 }
 
 void
-sq_ints(sqlite3_stmt *st, int cnt, const sqlite3_int64 *v)
+cw_sq_ints(sqlite3_stmt *st, int cnt, const sqlite3_int64 *v)
 {
 	int i;
 
@@ -161,7 +161,7 @@ sq_ints(sqlite3_stmt *st, int cnt, const sqlite3_int64 *v)
 }
 
 void
-sq_text(sqlite3_stmt *st, int col, char *dst, size_t cap)
+cw_sq_text(sqlite3_stmt *st, int col, char *dst, size_t cap)
 {
 	const unsigned char *text = sqlite3_column_text(st, col);
 
@@ -169,7 +169,7 @@ sq_text(sqlite3_stmt *st, int col, char *dst, size_t cap)
 }
 
 size_t
-sq_bytes(sqlite3_stmt *st, int col, void *dst, size_t cap)
+cw_sq_bytes(sqlite3_stmt *st, int col, void *dst, size_t cap)
 {
 	const void *p = sqlite3_column_blob(st, col);
 	size_t len = p == NULL ? 0 : (size_t)sqlite3_column_bytes(st, col);
@@ -191,7 +191,7 @@ set_lazy(struct sq *q, bool lazy)
 		return 0;
 	if (sqlite3_exec(q->db, lazy ? "PRAGMA synchronous=NORMAL" :
 	    "PRAGMA synchronous=FULL", NULL, NULL, NULL) != SQLITE_OK)
-		return sq_err(q);
+		return cw_sq_err(q);
 	q->lazy = lazy;
 	return 0;
 }
@@ -207,8 +207,8 @@ begin_txn(struct sq *q, bool lazy)
 	err = set_lazy(q, lazy);
 	if (err < 0)
 		return err;
-	st = sq_use(q, SQ_BEGIN);
-	err = st == NULL ? sq_err(q) : sq_run(q, st);
+	st = cw_sq_use(q, SQ_BEGIN);
+	err = st == NULL ? cw_sq_err(q) : cw_sq_run(q, st);
 	q->in_txn = err == 0;
 	q->add_cnt = 0;
 	return err;
@@ -240,8 +240,8 @@ sq_rollback(void *h)
 	/* A full disk or a failed write may have rolled back by itself. */
 	if (sqlite3_get_autocommit(q->db) != 0)
 		return 0;
-	st = sq_use(q, SQ_ROLLBACK);
-	return st == NULL ? sq_err(q) : sq_run(q, st);
+	st = cw_sq_use(q, SQ_ROLLBACK);
+	return st == NULL ? cw_sq_err(q) : cw_sq_run(q, st);
 }
 
 static int
@@ -260,10 +260,10 @@ sq_commit(void *h)
 		q->in_txn = false;
 		return CW_EIO;
 	}
-	err = sq_settle(q);
-	st = err < 0 ? NULL : sq_use(q, SQ_COMMIT);
+	err = cw_sq_settle(q);
+	st = err < 0 ? NULL : cw_sq_use(q, SQ_COMMIT);
 	if (err == 0)
-		err = st == NULL ? sq_err(q) : sq_run(q, st);
+		err = st == NULL ? cw_sq_err(q) : cw_sq_run(q, st);
 	if (err < 0)
 		(void)sq_rollback(q);
 	q->in_txn = false;
@@ -289,42 +289,42 @@ static const struct cw_store_ops sqlite_ops = {
 	.begin_lazy = sq_begin_lazy,
 	.commit = sq_commit,
 	.rollback = sq_rollback,
-	.order_insert = sq_order_insert,
-	.order_get = sq_order_get,
-	.order_put = sq_order_put,
-	.order_list = sq_order_list,
-	.order_find_ext = sq_order_find_ext,
-	.order_purge = sq_order_purge,
-	.blob_put = sq_blob_put,
-	.blob_get = sq_blob_get,
-	.record_add = sq_record_add,
-	.record_add_many = sq_record_add_many,
-	.record_get = sq_record_get,
-	.record_set = sq_record_set,
-	.record_move = sq_record_move,
-	.record_waiting = sq_record_waiting,
-	.record_leased = sq_record_leased,
-	.record_list = sq_record_list,
-	.record_find_fp = sq_record_find_fp,
-	.payload_get = sq_payload_get,
-	.payload_destroy = sq_payload_destroy,
-	.result_add = sq_result_add,
-	.result_list = sq_result_list,
-	.result_find_serial = sq_result_find_serial,
-	.result_find_card = sq_result_find_card,
-	.result_trace = sq_result_trace,
-	.result_causes = sq_result_causes,
-	.sums = sq_sums,
-	.term_sums = sq_term_sums,
-	.term_get = sq_term_get,
-	.term_get_id = sq_term_get_id,
-	.term_put = sq_term_put,
-	.term_list = sq_term_list,
-	.share_put = sq_share_put,
-	.share_get = sq_share_get,
-	.share_list = sq_share_list,
-	.event_add = sq_event_add,
-	.event_list = sq_event_list,
+	.order_insert = cw_sq_order_insert,
+	.order_get = cw_sq_order_get,
+	.order_put = cw_sq_order_put,
+	.order_list = cw_sq_order_list,
+	.order_find_ext = cw_sq_order_find_ext,
+	.order_purge = cw_sq_order_purge,
+	.blob_put = cw_sq_blob_put,
+	.blob_get = cw_sq_blob_get,
+	.record_add = cw_sq_record_add,
+	.record_add_many = cw_sq_record_add_many,
+	.record_get = cw_sq_record_get,
+	.record_set = cw_sq_record_set,
+	.record_move = cw_sq_record_move,
+	.record_waiting = cw_sq_record_waiting,
+	.record_leased = cw_sq_record_leased,
+	.record_list = cw_sq_record_list,
+	.record_find_fp = cw_sq_record_find_fp,
+	.payload_get = cw_sq_payload_get,
+	.payload_destroy = cw_sq_payload_destroy,
+	.result_add = cw_sq_result_add,
+	.result_list = cw_sq_result_list,
+	.result_find_serial = cw_sq_result_find_serial,
+	.result_find_card = cw_sq_result_find_card,
+	.result_trace = cw_sq_result_trace,
+	.result_causes = cw_sq_result_causes,
+	.sums = cw_sq_sums,
+	.term_sums = cw_sq_term_sums,
+	.term_get = cw_sq_term_get,
+	.term_get_id = cw_sq_term_get_id,
+	.term_put = cw_sq_term_put,
+	.term_list = cw_sq_term_list,
+	.share_put = cw_sq_share_put,
+	.share_get = cw_sq_share_get,
+	.share_list = cw_sq_share_list,
+	.event_add = cw_sq_event_add,
+	.event_list = cw_sq_event_list,
 	.close = sq_close,
 };
 

@@ -47,21 +47,21 @@ read_order(sqlite3_stmt *st, struct cw_st_order *o)
 
 	memset(o, 0, sizeof *o);
 	o->id = (uint64_t)sqlite3_column_int64(st, 0);
-	sq_text(st, 1, o->ext, sizeof o->ext);
-	(void)sq_bytes(st, 2, o->digest, sizeof o->digest);
+	cw_sq_text(st, 1, o->ext, sizeof o->ext);
+	(void)cw_sq_bytes(st, 2, o->digest, sizeof o->digest);
 	o->state = (uint8_t)sqlite3_column_int(st, 3);
-	sq_text(st, 4, o->reason, sizeof o->reason);
-	sq_text(st, 5, o->profile, sizeof o->profile);
-	sq_text(st, 6, o->line, sizeof o->line);
+	cw_sq_text(st, 4, o->reason, sizeof o->reason);
+	cw_sq_text(st, 5, o->profile, sizeof o->profile);
+	cw_sq_text(st, 6, o->line, sizeof o->line);
 	o->terminal_ip = (uint32_t)sqlite3_column_int64(st, 7);
 	o->production = (uint8_t)sqlite3_column_int(st, 8);
 	o->has_cos = (uint8_t)sqlite3_column_int(st, 9);
 	o->has_data = (uint8_t)sqlite3_column_int(st, 10);
-	(void)sq_bytes(st, 11, o->cos_digest, sizeof o->cos_digest);
+	(void)cw_sq_bytes(st, 11, o->cos_digest, sizeof o->cos_digest);
 	o->cos_addr = (uint32_t)sqlite3_column_int64(st, 12);
 	o->cos_len = (uint32_t)sqlite3_column_int64(st, 13);
 	o->cos_pkg_len = (uint32_t)sqlite3_column_int64(st, 14);
-	(void)sq_bytes(st, 15, o->profile_digest, sizeof o->profile_digest);
+	(void)cw_sq_bytes(st, 15, o->profile_digest, sizeof o->profile_digest);
 	o->profile_len = (uint32_t)sqlite3_column_int64(st, 16);
 	o->total = (uint64_t)sqlite3_column_int64(st, 17);
 	o->remake_max = (uint16_t)sqlite3_column_int(st, 18);
@@ -81,7 +81,7 @@ read_order(sqlite3_stmt *st, struct cw_st_order *o)
 }
 
 int
-sq_order_insert(void *h, const struct cw_st_order *o, uint64_t *id)
+cw_sq_order_insert(void *h, const struct cw_st_order *o, uint64_t *id)
 {
 	struct sq *q = h;
 	sqlite3_stmt *st;
@@ -89,22 +89,22 @@ sq_order_insert(void *h, const struct cw_st_order *o, uint64_t *id)
 
 	if (!q->in_txn)
 		return CW_ESTATE;
-	st = sq_use(q, SQ_ORDER_INSERT);
+	st = cw_sq_use(q, SQ_ORDER_INSERT);
 	if (st == NULL)
-		return sq_err(q);
+		return cw_sq_err(q);
 	bind_order(st, o);
-	err = sq_run(q, st);
+	err = cw_sq_run(q, st);
 	if (err < 0)
 		return err;
 	*id = (uint64_t)sqlite3_last_insert_rowid(q->db);
 	if (*id > INT32_MAX)
 		return CW_ELIMIT;
 
-	st = sq_use(q, SQ_COUNTS_INSERT);
+	st = cw_sq_use(q, SQ_COUNTS_INSERT);
 	if (st == NULL)
-		return sq_err(q);
+		return cw_sq_err(q);
 	(void)sqlite3_bind_int64(st, 1, (sqlite3_int64)*id);
-	return sq_run(q, st);
+	return cw_sq_run(q, st);
 }
 
 /* One row or CW_ENOENT; the statement is bound. */
@@ -113,9 +113,9 @@ get_order(struct sq *q, sqlite3_stmt *st, struct cw_st_order *o)
 {
 	int n;
 
-	n = sq_settle(q);
+	n = cw_sq_settle(q);
 	if (n == 0)
-		n = sq_next(q, st);
+		n = cw_sq_next(q, st);
 	if (n <= 0)
 		return n < 0 ? n : CW_ENOENT;
 	read_order(st, o);
@@ -124,26 +124,26 @@ get_order(struct sq *q, sqlite3_stmt *st, struct cw_st_order *o)
 }
 
 int
-sq_order_get(void *h, uint64_t id, struct cw_st_order *o)
+cw_sq_order_get(void *h, uint64_t id, struct cw_st_order *o)
 {
 	struct sq *q = h;
-	sqlite3_stmt *st = sq_use(q, SQ_ORDER_GET);
+	sqlite3_stmt *st = cw_sq_use(q, SQ_ORDER_GET);
 
 	if (st == NULL)
-		return sq_err(q);
+		return cw_sq_err(q);
 	(void)sqlite3_bind_int64(st, 1, (sqlite3_int64)id);
 	return get_order(q, st, o);
 }
 
 int
-sq_order_find_ext(void *h, const char *ext, struct cw_st_order *o)
+cw_sq_order_find_ext(void *h, const char *ext, struct cw_st_order *o)
 {
 	struct sq *q = h;
-	sqlite3_stmt *st = sq_use(q, SQ_ORDER_EXT);
+	sqlite3_stmt *st = cw_sq_use(q, SQ_ORDER_EXT);
 	int err;
 
 	if (st == NULL)
-		return sq_err(q);
+		return cw_sq_err(q);
 	bind_text(st, 1, ext);
 	err = get_order(q, st, o);
 	(void)sqlite3_clear_bindings(st);
@@ -151,7 +151,7 @@ sq_order_find_ext(void *h, const char *ext, struct cw_st_order *o)
 }
 
 int
-sq_order_put(void *h, const struct cw_st_order *o)
+cw_sq_order_put(void *h, const struct cw_st_order *o)
 {
 	struct sq *q = h;
 	sqlite3_stmt *st;
@@ -159,19 +159,19 @@ sq_order_put(void *h, const struct cw_st_order *o)
 
 	if (!q->in_txn)
 		return CW_ESTATE;
-	st = sq_use(q, SQ_ORDER_PUT);
+	st = cw_sq_use(q, SQ_ORDER_PUT);
 	if (st == NULL)
-		return sq_err(q);
+		return cw_sq_err(q);
 	bind_order(st, o);
 	(void)sqlite3_bind_int64(st, 25, (sqlite3_int64)o->id);
-	err = sq_run(q, st);
+	err = cw_sq_run(q, st);
 	if (err < 0)
 		return err;
 	return sqlite3_changes(q->db) == 1 ? 0 : CW_ENOENT;
 }
 
 int
-sq_order_list(void *h, const struct cw_st_page *p, struct cw_st_order *out,
+cw_sq_order_list(void *h, const struct cw_st_page *p, struct cw_st_order *out,
     size_t cap)
 {
 	struct sq *q = h;
@@ -180,18 +180,18 @@ sq_order_list(void *h, const struct cw_st_page *p, struct cw_st_order *out,
 	size_t n = 0;
 	int more;
 
-	more = sq_settle(q);
+	more = cw_sq_settle(q);
 	if (more < 0)
 		return more;
-	st = sq_use(q, p->newest_first ? SQ_ORDER_LIST_NEW : SQ_ORDER_LIST);
+	st = cw_sq_use(q, p->newest_first ? SQ_ORDER_LIST_NEW : SQ_ORDER_LIST);
 	if (st == NULL)
-		return sq_err(q);
+		return cw_sq_err(q);
 	if (p->newest_first && after == 0)
 		after = INT64_MAX;
-	sq_ints(st, 3, (const sqlite3_int64[]){ (sqlite3_int64)after,
+	cw_sq_ints(st, 3, (const sqlite3_int64[]){ (sqlite3_int64)after,
 	    p->states == 0 ? ~CW_ST_BIT(CW_ORD_INTAKE) : p->states,
 	    (sqlite3_int64)cap });
-	while ((more = sq_next(q, st)) > 0)
+	while ((more = cw_sq_next(q, st)) > 0)
 		read_order(st, &out[n++]);
 	return more < 0 ? more : (int)n;
 }
@@ -199,16 +199,16 @@ sq_order_list(void *h, const struct cw_st_page *p, struct cw_st_order *out,
 static int
 run_id(struct sq *q, enum sq_stmt which, uint64_t id)
 {
-	sqlite3_stmt *st = sq_use(q, which);
+	sqlite3_stmt *st = cw_sq_use(q, which);
 
 	if (st == NULL)
-		return sq_err(q);
+		return cw_sq_err(q);
 	(void)sqlite3_bind_int64(st, 1, (sqlite3_int64)id);
-	return sq_run(q, st);
+	return cw_sq_run(q, st);
 }
 
 int
-sq_order_purge(void *h, uint64_t id, uint32_t max)
+cw_sq_order_purge(void *h, uint64_t id, uint32_t max)
 {
 	struct sq *q = h;
 	struct cw_st_order o;
@@ -217,19 +217,19 @@ sq_order_purge(void *h, uint64_t id, uint32_t max)
 
 	if (!q->in_txn)
 		return CW_ESTATE;
-	err = sq_order_get(q, id, &o);
+	err = cw_sq_order_get(q, id, &o);
 	if (err < 0)
 		return err;
 	if (o.state != CW_ORD_INTAKE)
 		return CW_ESTATE;
 
 	/* Fingerprints stay behind: one without its record owns nothing. */
-	st = sq_use(q, SQ_PURGE);
+	st = cw_sq_use(q, SQ_PURGE);
 	if (st == NULL)
-		return sq_err(q);
-	sq_ints(st, 3, (const sqlite3_int64[]){ SQ_ID(id, 0), SQ_ID(id, SQ_LAST),
+		return cw_sq_err(q);
+	cw_sq_ints(st, 3, (const sqlite3_int64[]){ SQ_ID(id, 0), SQ_ID(id, SQ_LAST),
 	    max });
-	err = sq_run(q, st);
+	err = cw_sq_run(q, st);
 	if (err < 0)
 		return err;
 	if ((uint32_t)sqlite3_changes(q->db) >= max)
@@ -244,35 +244,35 @@ sq_order_purge(void *h, uint64_t id, uint32_t max)
 }
 
 int
-sq_blob_put(void *h, uint64_t order, uint8_t blob, const uint8_t *buf, size_t len)
+cw_sq_blob_put(void *h, uint64_t order, uint8_t blob, const uint8_t *buf, size_t len)
 {
 	struct sq *q = h;
 	sqlite3_stmt *st;
 
 	if (!q->in_txn)
 		return CW_ESTATE;
-	st = sq_use(q, SQ_BLOB_PUT);
+	st = cw_sq_use(q, SQ_BLOB_PUT);
 	if (st == NULL)
-		return sq_err(q);
-	sq_ints(st, 2, (const sqlite3_int64[]){ (sqlite3_int64)order, blob });
+		return cw_sq_err(q);
+	cw_sq_ints(st, 2, (const sqlite3_int64[]){ (sqlite3_int64)order, blob });
 	(void)sqlite3_bind_blob64(st, 3, len > 0 ? (const void *)buf : "", len,
 	    SQLITE_STATIC);
-	return sq_run(q, st);
+	return cw_sq_run(q, st);
 }
 
 int
-sq_blob_get(void *h, uint64_t order, uint8_t blob, size_t off, uint8_t *buf,
+cw_sq_blob_get(void *h, uint64_t order, uint8_t blob, size_t off, uint8_t *buf,
     size_t cap)
 {
 	struct sq *q = h;
-	sqlite3_stmt *st = sq_use(q, SQ_BLOB_GET);
+	sqlite3_stmt *st = cw_sq_use(q, SQ_BLOB_GET);
 	int n;
 
 	if (st == NULL)
-		return sq_err(q);
-	sq_ints(st, 4, (const sqlite3_int64[]){ (sqlite3_int64)order, blob,
+		return cw_sq_err(q);
+	cw_sq_ints(st, 4, (const sqlite3_int64[]){ (sqlite3_int64)order, blob,
 	    (sqlite3_int64)off + 1, (sqlite3_int64)cap });
-	n = sq_next(q, st);
+	n = cw_sq_next(q, st);
 	if (n <= 0)
 		return n < 0 ? n : CW_ENOENT;
 	n = sqlite3_column_bytes(st, 0);
@@ -287,7 +287,7 @@ read_term(sqlite3_stmt *st, struct cw_st_term *t)
 {
 	memset(t, 0, sizeof *t);
 	t->id = (uint32_t)sqlite3_column_int64(st, 0);
-	sq_text(st, 1, t->name, sizeof t->name);
+	cw_sq_text(st, 1, t->name, sizeof t->name);
 	t->ip = (uint32_t)sqlite3_column_int64(st, 2);
 	t->incarnation = (uint64_t)sqlite3_column_int64(st, 3);
 	t->acked_seq = (uint64_t)sqlite3_column_int64(st, 4);
@@ -307,7 +307,7 @@ read_term(sqlite3_stmt *st, struct cw_st_term *t)
 static int
 get_term(struct sq *q, sqlite3_stmt *st, struct cw_st_term *t)
 {
-	int n = sq_next(q, st);
+	int n = cw_sq_next(q, st);
 
 	if (n <= 0)
 		return n < 0 ? n : CW_ENOENT;
@@ -317,14 +317,14 @@ get_term(struct sq *q, sqlite3_stmt *st, struct cw_st_term *t)
 }
 
 int
-sq_term_get(void *h, const char *name, struct cw_st_term *t)
+cw_sq_term_get(void *h, const char *name, struct cw_st_term *t)
 {
 	struct sq *q = h;
-	sqlite3_stmt *st = sq_use(q, SQ_TERM_GET);
+	sqlite3_stmt *st = cw_sq_use(q, SQ_TERM_GET);
 	int err;
 
 	if (st == NULL)
-		return sq_err(q);
+		return cw_sq_err(q);
 	bind_text(st, 1, name);
 	err = get_term(q, st, t);
 	(void)sqlite3_clear_bindings(st);
@@ -332,19 +332,19 @@ sq_term_get(void *h, const char *name, struct cw_st_term *t)
 }
 
 int
-sq_term_get_id(void *h, uint32_t id, struct cw_st_term *t)
+cw_sq_term_get_id(void *h, uint32_t id, struct cw_st_term *t)
 {
 	struct sq *q = h;
-	sqlite3_stmt *st = sq_use(q, SQ_TERM_GET_ID);
+	sqlite3_stmt *st = cw_sq_use(q, SQ_TERM_GET_ID);
 
 	if (st == NULL)
-		return sq_err(q);
+		return cw_sq_err(q);
 	(void)sqlite3_bind_int64(st, 1, id);
 	return get_term(q, st, t);
 }
 
 int
-sq_term_put(void *h, struct cw_st_term *t)
+cw_sq_term_put(void *h, struct cw_st_term *t)
 {
 	struct sq *q = h;
 	sqlite3_stmt *st;
@@ -352,16 +352,16 @@ sq_term_put(void *h, struct cw_st_term *t)
 
 	if (!q->in_txn)
 		return CW_ESTATE;
-	st = sq_use(q, t->id == 0 ? SQ_TERM_INSERT : SQ_TERM_PUT);
+	st = cw_sq_use(q, t->id == 0 ? SQ_TERM_INSERT : SQ_TERM_PUT);
 	if (st == NULL)
-		return sq_err(q);
-	sq_ints(st, t->id == 0 ? 15 : 16, (const sqlite3_int64[]){ 0, t->ip,
+		return cw_sq_err(q);
+	cw_sq_ints(st, t->id == 0 ? 15 : 16, (const sqlite3_int64[]){ 0, t->ip,
 	    (sqlite3_int64)t->incarnation, (sqlite3_int64)t->acked_seq,
 	    t->start_cnt, t->cos_seen, (sqlite3_int64)t->seen_ms, t->dev_known,
 	    t->dev_fresh, t->base_feed, t->base_good, t->base_reject,
 	    t->dev_feed, t->dev_good, t->dev_reject, t->id });
 	bind_text(st, 1, t->name);
-	err = sq_run(q, st);
+	err = cw_sq_run(q, st);
 	if (err < 0)
 		return err;
 	if (sqlite3_changes(q->db) == 0)
@@ -372,33 +372,33 @@ sq_term_put(void *h, struct cw_st_term *t)
 }
 
 int
-sq_term_list(void *h, uint32_t after_id, struct cw_st_term *out, size_t cap)
+cw_sq_term_list(void *h, uint32_t after_id, struct cw_st_term *out, size_t cap)
 {
 	struct sq *q = h;
-	sqlite3_stmt *st = sq_use(q, SQ_TERM_LIST);
+	sqlite3_stmt *st = cw_sq_use(q, SQ_TERM_LIST);
 	size_t n = 0;
 	int more;
 
 	if (st == NULL)
-		return sq_err(q);
-	sq_ints(st, 2, (const sqlite3_int64[]){ after_id, (sqlite3_int64)cap });
-	while ((more = sq_next(q, st)) > 0)
+		return cw_sq_err(q);
+	cw_sq_ints(st, 2, (const sqlite3_int64[]){ after_id, (sqlite3_int64)cap });
+	while ((more = cw_sq_next(q, st)) > 0)
 		read_term(st, &out[n++]);
 	return more < 0 ? more : (int)n;
 }
 
 int
-sq_term_sums(void *h, uint32_t term, struct cw_st_counts *c)
+cw_sq_term_sums(void *h, uint32_t term, struct cw_st_counts *c)
 {
 	struct sq *q = h;
-	sqlite3_stmt *st = sq_use(q, SQ_TERM_SUMS);
+	sqlite3_stmt *st = cw_sq_use(q, SQ_TERM_SUMS);
 	int n;
 
 	if (st == NULL)
-		return sq_err(q);
+		return cw_sq_err(q);
 	memset(c, 0, sizeof *c);
 	(void)sqlite3_bind_int64(st, 1, term);
-	n = sq_next(q, st);
+	n = cw_sq_next(q, st);
 	if (n <= 0)
 		return n < 0 ? n : CW_ENOENT;
 	c->good = (uint64_t)sqlite3_column_int64(st, 0);
@@ -410,19 +410,19 @@ sq_term_sums(void *h, uint32_t term, struct cw_st_counts *c)
 }
 
 int
-sq_share_put(void *h, const struct cw_st_share *sh)
+cw_sq_share_put(void *h, const struct cw_st_share *sh)
 {
 	struct sq *q = h;
 	sqlite3_stmt *st;
 
 	if (!q->in_txn)
 		return CW_ESTATE;
-	st = sq_use(q, SQ_SHARE_PUT);
+	st = cw_sq_use(q, SQ_SHARE_PUT);
 	if (st == NULL)
-		return sq_err(q);
-	sq_ints(st, 4, (const sqlite3_int64[]){ (sqlite3_int64)sh->order,
+		return cw_sq_err(q);
+	cw_sq_ints(st, 4, (const sqlite3_int64[]){ (sqlite3_int64)sh->order,
 	    sh->term, sh->cos_sent, sh->readers });
-	return sq_run(q, st);
+	return cw_sq_run(q, st);
 }
 
 static void
@@ -435,16 +435,16 @@ read_share(sqlite3_stmt *st, struct cw_st_share *sh)
 }
 
 int
-sq_share_get(void *h, uint64_t order, uint32_t term, struct cw_st_share *sh)
+cw_sq_share_get(void *h, uint64_t order, uint32_t term, struct cw_st_share *sh)
 {
 	struct sq *q = h;
-	sqlite3_stmt *st = sq_use(q, SQ_SHARE_GET);
+	sqlite3_stmt *st = cw_sq_use(q, SQ_SHARE_GET);
 	int n;
 
 	if (st == NULL)
-		return sq_err(q);
-	sq_ints(st, 2, (const sqlite3_int64[]){ (sqlite3_int64)order, term });
-	n = sq_next(q, st);
+		return cw_sq_err(q);
+	cw_sq_ints(st, 2, (const sqlite3_int64[]){ (sqlite3_int64)order, term });
+	n = cw_sq_next(q, st);
 	if (n <= 0)
 		return n < 0 ? n : CW_ENOENT;
 	read_share(st, sh);
@@ -453,59 +453,59 @@ sq_share_get(void *h, uint64_t order, uint32_t term, struct cw_st_share *sh)
 }
 
 int
-sq_share_list(void *h, uint64_t order, struct cw_st_share *out, size_t cap)
+cw_sq_share_list(void *h, uint64_t order, struct cw_st_share *out, size_t cap)
 {
 	struct sq *q = h;
-	sqlite3_stmt *st = sq_use(q, SQ_SHARE_LIST);
+	sqlite3_stmt *st = cw_sq_use(q, SQ_SHARE_LIST);
 	size_t n = 0;
 	int more;
 
 	if (st == NULL)
-		return sq_err(q);
-	sq_ints(st, 2, (const sqlite3_int64[]){ (sqlite3_int64)order,
+		return cw_sq_err(q);
+	cw_sq_ints(st, 2, (const sqlite3_int64[]){ (sqlite3_int64)order,
 	    (sqlite3_int64)cap });
-	while ((more = sq_next(q, st)) > 0)
+	while ((more = cw_sq_next(q, st)) > 0)
 		read_share(st, &out[n++]);
 	return more < 0 ? more : (int)n;
 }
 
 int
-sq_event_add(void *h, const struct cw_st_event *e)
+cw_sq_event_add(void *h, const struct cw_st_event *e)
 {
 	struct sq *q = h;
 	sqlite3_stmt *st;
 
 	if (!q->in_txn)
 		return CW_ESTATE;
-	st = sq_use(q, SQ_EVENT_ADD);
+	st = cw_sq_use(q, SQ_EVENT_ADD);
 	if (st == NULL)
-		return sq_err(q);
-	sq_ints(st, 2, (const sqlite3_int64[]){ (sqlite3_int64)e->order,
+		return cw_sq_err(q);
+	cw_sq_ints(st, 2, (const sqlite3_int64[]){ (sqlite3_int64)e->order,
 	    (sqlite3_int64)e->time_ms });
 	bind_text(st, 3, e->text);
-	return sq_run(q, st);
+	return cw_sq_run(q, st);
 }
 
 int
-sq_event_list(void *h, uint64_t order, uint64_t before, struct cw_st_event *out,
+cw_sq_event_list(void *h, uint64_t order, uint64_t before, struct cw_st_event *out,
     size_t cap)
 {
 	struct sq *q = h;
-	sqlite3_stmt *st = sq_use(q, SQ_EVENT_LIST);
+	sqlite3_stmt *st = cw_sq_use(q, SQ_EVENT_LIST);
 	size_t n = 0;
 	int more;
 
 	if (st == NULL)
-		return sq_err(q);
-	sq_ints(st, 3, (const sqlite3_int64[]){ (sqlite3_int64)order,
+		return cw_sq_err(q);
+	cw_sq_ints(st, 3, (const sqlite3_int64[]){ (sqlite3_int64)order,
 	    before == 0 ? INT64_MAX : (sqlite3_int64)before, (sqlite3_int64)cap });
-	while ((more = sq_next(q, st)) > 0) {
+	while ((more = cw_sq_next(q, st)) > 0) {
 		struct cw_st_event *e = &out[n++];
 
 		e->id = (uint64_t)sqlite3_column_int64(st, 0);
 		e->order = (uint64_t)sqlite3_column_int64(st, 1);
 		e->time_ms = (uint64_t)sqlite3_column_int64(st, 2);
-		sq_text(st, 3, e->text, sizeof e->text);
+		cw_sq_text(st, 3, e->text, sizeof e->text);
 	}
 	return more < 0 ? more : (int)n;
 }

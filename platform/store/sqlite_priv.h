@@ -173,60 +173,60 @@ struct sq {
 #define SQ_ID(order, record) ((sqlite3_int64)((order) << 32 | (record)))
 #define SQ_LAST 0xFFFFFFFFull	/* highest record number */
 
-/* Statement ready for binding; NULL after an error (sq_err tells). */
-sqlite3_stmt *sq_use(struct sq *q, enum sq_stmt which);
+/* Statement ready for binding; NULL after an error (cw_sq_err tells). */
+sqlite3_stmt *cw_sq_use(struct sq *q, enum sq_stmt which);
 /* Maps the database's last error to CW_E* and keeps its sentence in s.why. */
-int sq_err(struct sq *q);
+int cw_sq_err(struct sq *q);
 /* Runs a statement without rows: 0, CW_EEXIST on a constraint, or an error. */
-int sq_run(struct sq *q, sqlite3_stmt *st);
+int cw_sq_run(struct sq *q, sqlite3_stmt *st);
 /* Next row: 1, 0 at the end (the statement is reset), or an error. */
-int sq_next(struct sq *q, sqlite3_stmt *st);
+int cw_sq_next(struct sq *q, sqlite3_stmt *st);
 /* Brings counts up to date with the records added in this transaction. */
-int sq_settle(struct sq *q);
+int cw_sq_settle(struct sq *q);
 /* Binds integers to parameters 1.. */
-void sq_ints(sqlite3_stmt *st, int cnt, const sqlite3_int64 *v);
+void cw_sq_ints(sqlite3_stmt *st, int cnt, const sqlite3_int64 *v);
 /* Column as text or bytes into a fixed array, NUL-terminated or zero-filled. */
-void sq_text(sqlite3_stmt *st, int col, char *dst, size_t cap);
-size_t sq_bytes(sqlite3_stmt *st, int col, void *dst, size_t cap);
+void cw_sq_text(sqlite3_stmt *st, int col, char *dst, size_t cap);
+size_t cw_sq_bytes(sqlite3_stmt *st, int col, void *dst, size_t cap);
 
 /* Members of the operation table, by file. */
-int sq_order_insert(void *h, const struct cw_st_order *o, uint64_t *id);
-int sq_order_get(void *h, uint64_t id, struct cw_st_order *o);
-int sq_order_put(void *h, const struct cw_st_order *o);
-int sq_order_list(void *h, const struct cw_st_page *p, struct cw_st_order *out, size_t cap);
-int sq_order_find_ext(void *h, const char *ext, struct cw_st_order *o);
-int sq_order_purge(void *h, uint64_t id, uint32_t max);
-int sq_blob_put(void *h, uint64_t order, uint8_t blob, const uint8_t *buf, size_t len);
-int sq_blob_get(void *h, uint64_t order, uint8_t blob, size_t off, uint8_t *buf, size_t cap);
-int sq_record_add(void *h, uint64_t order, const struct cw_st_new *r, struct cw_st_dup *dup);
-int sq_record_add_many(void *h, uint64_t order, const struct cw_st_new *r, size_t cnt,
+int cw_sq_order_insert(void *h, const struct cw_st_order *o, uint64_t *id);
+int cw_sq_order_get(void *h, uint64_t id, struct cw_st_order *o);
+int cw_sq_order_put(void *h, const struct cw_st_order *o);
+int cw_sq_order_list(void *h, const struct cw_st_page *p, struct cw_st_order *out, size_t cap);
+int cw_sq_order_find_ext(void *h, const char *ext, struct cw_st_order *o);
+int cw_sq_order_purge(void *h, uint64_t id, uint32_t max);
+int cw_sq_blob_put(void *h, uint64_t order, uint8_t blob, const uint8_t *buf, size_t len);
+int cw_sq_blob_get(void *h, uint64_t order, uint8_t blob, size_t off, uint8_t *buf, size_t cap);
+int cw_sq_record_add(void *h, uint64_t order, const struct cw_st_new *r, struct cw_st_dup *dup);
+int cw_sq_record_add_many(void *h, uint64_t order, const struct cw_st_new *r, size_t cnt,
     struct cw_st_dup *dup);
-int sq_record_get(void *h, uint64_t order, uint64_t record, struct cw_st_record *r);
-int sq_record_set(void *h, uint8_t was, const struct cw_st_record *r);
-int sq_record_move(void *h, struct cw_st_move *m);
-int sq_record_waiting(void *h, const struct cw_st_record *after, struct cw_st_record *out, size_t cap);
-int sq_record_leased(void *h, uint32_t term, const struct cw_st_record *after,
+int cw_sq_record_get(void *h, uint64_t order, uint64_t record, struct cw_st_record *r);
+int cw_sq_record_set(void *h, uint8_t was, const struct cw_st_record *r);
+int cw_sq_record_move(void *h, struct cw_st_move *m);
+int cw_sq_record_waiting(void *h, const struct cw_st_record *after, struct cw_st_record *out, size_t cap);
+int cw_sq_record_leased(void *h, uint32_t term, const struct cw_st_record *after,
     struct cw_st_record *out, size_t cap);
-int sq_record_list(void *h, uint64_t order, const struct cw_st_page *p, struct cw_st_record *out, size_t cap);
-int sq_record_find_fp(void *h, const uint8_t fp[CW_FP_LEN], struct cw_st_record *r);
-int sq_payload_get(void *h, uint64_t order, uint64_t record, uint8_t *buf, size_t cap);
-int sq_payload_destroy(void *h, uint64_t order, uint64_t record);
-int sq_result_add(void *h, const struct cw_st_result *r);
-int sq_result_list(void *h, const struct cw_st_result_page *p, struct cw_st_result *out, size_t cap);
-int sq_result_find_serial(void *h, const uint8_t *serial, size_t len, struct cw_st_result *out, size_t cap);
-int sq_result_find_card(void *h, uint32_t term, uint32_t card_no, struct cw_st_result *out, size_t cap);
-int sq_result_trace(void *h, uint64_t id, char *buf, size_t cap);
-int sq_result_causes(void *h, uint64_t order, struct cw_st_cause *out, size_t cap);
-int sq_sums(void *h, uint64_t order, struct cw_st_counts *c);
-int sq_term_sums(void *h, uint32_t term, struct cw_st_counts *c);
-int sq_term_get(void *h, const char *name, struct cw_st_term *t);
-int sq_term_get_id(void *h, uint32_t id, struct cw_st_term *t);
-int sq_term_put(void *h, struct cw_st_term *t);
-int sq_term_list(void *h, uint32_t after_id, struct cw_st_term *out, size_t cap);
-int sq_share_put(void *h, const struct cw_st_share *sh);
-int sq_share_get(void *h, uint64_t order, uint32_t term, struct cw_st_share *sh);
-int sq_share_list(void *h, uint64_t order, struct cw_st_share *out, size_t cap);
-int sq_event_add(void *h, const struct cw_st_event *e);
-int sq_event_list(void *h, uint64_t order, uint64_t before, struct cw_st_event *out, size_t cap);
+int cw_sq_record_list(void *h, uint64_t order, const struct cw_st_page *p, struct cw_st_record *out, size_t cap);
+int cw_sq_record_find_fp(void *h, const uint8_t fp[CW_FP_LEN], struct cw_st_record *r);
+int cw_sq_payload_get(void *h, uint64_t order, uint64_t record, uint8_t *buf, size_t cap);
+int cw_sq_payload_destroy(void *h, uint64_t order, uint64_t record);
+int cw_sq_result_add(void *h, const struct cw_st_result *r);
+int cw_sq_result_list(void *h, const struct cw_st_result_page *p, struct cw_st_result *out, size_t cap);
+int cw_sq_result_find_serial(void *h, const uint8_t *serial, size_t len, struct cw_st_result *out, size_t cap);
+int cw_sq_result_find_card(void *h, uint32_t term, uint32_t card_no, struct cw_st_result *out, size_t cap);
+int cw_sq_result_trace(void *h, uint64_t id, char *buf, size_t cap);
+int cw_sq_result_causes(void *h, uint64_t order, struct cw_st_cause *out, size_t cap);
+int cw_sq_sums(void *h, uint64_t order, struct cw_st_counts *c);
+int cw_sq_term_sums(void *h, uint32_t term, struct cw_st_counts *c);
+int cw_sq_term_get(void *h, const char *name, struct cw_st_term *t);
+int cw_sq_term_get_id(void *h, uint32_t id, struct cw_st_term *t);
+int cw_sq_term_put(void *h, struct cw_st_term *t);
+int cw_sq_term_list(void *h, uint32_t after_id, struct cw_st_term *out, size_t cap);
+int cw_sq_share_put(void *h, const struct cw_st_share *sh);
+int cw_sq_share_get(void *h, uint64_t order, uint32_t term, struct cw_st_share *sh);
+int cw_sq_share_list(void *h, uint64_t order, struct cw_st_share *out, size_t cap);
+int cw_sq_event_add(void *h, const struct cw_st_event *e);
+int cw_sq_event_list(void *h, uint64_t order, uint64_t before, struct cw_st_event *out, size_t cap);
 
 #endif

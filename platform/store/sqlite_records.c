@@ -21,17 +21,17 @@ count_move(struct sq *q, uint64_t order, int from, int to, uint32_t cnt)
 
 	if (from == to || cnt == 0)
 		return 0;
-	st = sq_use(q, SQ_COUNT_MOVE);
+	st = cw_sq_use(q, SQ_COUNT_MOVE);
 	if (st == NULL)
-		return sq_err(q);
-	sq_ints(st, 4, (const sqlite3_int64[]){ (sqlite3_int64)order, from, to,
+		return cw_sq_err(q);
+	cw_sq_ints(st, 4, (const sqlite3_int64[]){ (sqlite3_int64)order, from, to,
 	    cnt });
-	return sq_run(q, st);
+	return cw_sq_run(q, st);
 }
 
 /* One UPDATE per record would cost as much as the record itself. */
 int
-sq_settle(struct sq *q)
+cw_sq_settle(struct sq *q)
 {
 	uint32_t cnt = q->add_cnt;
 
@@ -55,23 +55,23 @@ print_key(const uint8_t fp[CW_FP_LEN])
 static int
 print_owner(struct sq *q, const uint8_t fp[CW_FP_LEN], sqlite3_int64 *owner)
 {
-	sqlite3_stmt *st = sq_use(q, SQ_PRINT_GET);
+	sqlite3_stmt *st = cw_sq_use(q, SQ_PRINT_GET);
 	int n;
 
 	if (st == NULL)
-		return sq_err(q);
+		return cw_sq_err(q);
 	(void)sqlite3_bind_int64(st, 1, print_key(fp));
-	n = sq_next(q, st);
+	n = cw_sq_next(q, st);
 	if (n <= 0)
 		return n;
 	*owner = sqlite3_column_int64(st, 0);
 	(void)sqlite3_reset(st);
 
-	st = sq_use(q, SQ_PRINT_OWNED);
+	st = cw_sq_use(q, SQ_PRINT_OWNED);
 	if (st == NULL)
-		return sq_err(q);
+		return cw_sq_err(q);
 	(void)sqlite3_bind_int64(st, 1, *owner);
-	n = sq_next(q, st);
+	n = cw_sq_next(q, st);
 	if (n > 0)
 		(void)sqlite3_reset(st);
 	return n;
@@ -80,14 +80,14 @@ print_owner(struct sq *q, const uint8_t fp[CW_FP_LEN], sqlite3_int64 *owner)
 static int
 print_run(struct sq *q, enum sq_stmt which, const uint8_t *fp, sqlite3_int64 id)
 {
-	sqlite3_stmt *st = sq_use(q, which);
+	sqlite3_stmt *st = cw_sq_use(q, which);
 
 	if (st == NULL)
-		return sq_err(q);
+		return cw_sq_err(q);
 	(void)sqlite3_bind_int64(st, 1, print_key(fp));
 	if (which != SQ_PRINT_DELETE)
 		(void)sqlite3_bind_int64(st, 2, id);
-	return sq_run(q, st);
+	return cw_sq_run(q, st);
 }
 
 /* Makes id the owner of fp; CW_EEXIST with the present owner. */
@@ -112,7 +112,7 @@ count_added(struct sq *q, uint64_t order, uint32_t n)
 	int err = 0;
 
 	if (q->add_order != order) {
-		err = sq_settle(q);
+		err = cw_sq_settle(q);
 		q->add_order = order;
 	}
 	q->add_cnt += n;
@@ -133,7 +133,7 @@ bind_new(sqlite3_stmt *st, int first, uint64_t order, const struct cw_st_new *r)
 }
 
 int
-sq_record_add(void *h, uint64_t order, const struct cw_st_new *r,
+cw_sq_record_add(void *h, uint64_t order, const struct cw_st_new *r,
     struct cw_st_dup *dup)
 {
 	struct sq *q = h;
@@ -157,11 +157,11 @@ sq_record_add(void *h, uint64_t order, const struct cw_st_new *r,
 			return err;
 	}
 
-	st = sq_use(q, SQ_RECORD_ADD);
+	st = cw_sq_use(q, SQ_RECORD_ADD);
 	if (st == NULL)
-		return sq_err(q);
+		return cw_sq_err(q);
 	bind_new(st, 1, order, r);
-	err = sq_run(q, st);
+	err = cw_sq_run(q, st);
 	if (err < 0)
 		return err == CW_EEXIST ? CW_EINVAL : err;
 	return count_added(q, order, 1);
@@ -180,11 +180,11 @@ static int
 claim_group(struct sq *q, uint64_t order, const struct cw_st_new *r)
 {
 	struct print p[2 * SQ_GROUP], one;
-	sqlite3_stmt *st = sq_use(q, SQ_PRINT_ADD_32);
+	sqlite3_stmt *st = cw_sq_use(q, SQ_PRINT_ADD_32);
 	int i, k, err;
 
 	if (st == NULL)
-		return sq_err(q);
+		return cw_sq_err(q);
 	for (i = 0; i < 2 * SQ_GROUP; i++) {
 		one.key = print_key(r[i / 2].fp[i % 2]);
 		one.id = SQ_ID(order, r[i / 2].record);
@@ -196,16 +196,16 @@ claim_group(struct sq *q, uint64_t order, const struct cw_st_new *r)
 		(void)sqlite3_bind_int64(st, 2 * i + 1, p[i].key);
 		(void)sqlite3_bind_int64(st, 2 * i + 2, p[i].id);
 	}
-	err = sq_run(q, st);
+	err = cw_sq_run(q, st);
 	if (err < 0 || sqlite3_changes(q->db) == 2 * SQ_GROUP)
 		return err < 0 ? err : 1;
 
-	st = sq_use(q, SQ_PRINT_DELETE_OWN);
+	st = cw_sq_use(q, SQ_PRINT_DELETE_OWN);
 	if (st == NULL)
-		return sq_err(q);
+		return cw_sq_err(q);
 	for (i = 0; i < 2 * SQ_GROUP && err == 0; i++) {
-		sq_ints(st, 2, (const sqlite3_int64[]){ p[i].key, p[i].id });
-		err = sq_run(q, st);
+		cw_sq_ints(st, 2, (const sqlite3_int64[]){ p[i].key, p[i].id });
+		err = cw_sq_run(q, st);
 	}
 	return err;
 }
@@ -223,19 +223,19 @@ add_group(struct sq *q, uint64_t order, const struct cw_st_new *r)
 	err = claim_group(q, order, r);
 	if (err <= 0)
 		return err;
-	st = sq_use(q, SQ_RECORD_ADD_16);
+	st = cw_sq_use(q, SQ_RECORD_ADD_16);
 	if (st == NULL)
-		return sq_err(q);
+		return cw_sq_err(q);
 	for (i = 0; i < SQ_GROUP; i++)
 		bind_new(st, 4 * i + 1, order, &r[i]);
-	err = sq_run(q, st);
+	err = cw_sq_run(q, st);
 	if (err == 0)
 		err = count_added(q, order, SQ_GROUP);
 	return err < 0 ? err == CW_EEXIST ? CW_EINVAL : err : 1;
 }
 
 int
-sq_record_add_many(void *h, uint64_t order, const struct cw_st_new *r,
+cw_sq_record_add_many(void *h, uint64_t order, const struct cw_st_new *r,
     size_t cnt, struct cw_st_dup *dup)
 {
 	struct sq *q = h;
@@ -252,7 +252,7 @@ sq_record_add_many(void *h, uint64_t order, const struct cw_st_new *r,
 		if (n == 1)
 			i = end;
 		for (; i < end; i++) {
-			n = sq_record_add(q, order, &r[i], dup);
+			n = cw_sq_record_add(q, order, &r[i], dup);
 			if (n == CW_EEXIST)
 				return (int)i;
 			if (n < 0)
@@ -276,7 +276,7 @@ read_record(sqlite3_stmt *st, struct cw_st_record *r)
 	r->outcome = (uint16_t)sqlite3_column_int(st, 7);
 	r->sw = (uint16_t)sqlite3_column_int(st, 8);
 	r->has_payload = sqlite3_column_int(st, 9) != 0;
-	sq_text(st, 10, r->iccid, sizeof r->iccid);
+	cw_sq_text(st, 10, r->iccid, sizeof r->iccid);
 }
 
 static int
@@ -285,27 +285,27 @@ list_records(struct sq *q, sqlite3_stmt *st, struct cw_st_record *out)
 	size_t n = 0;
 	int more;
 
-	while ((more = sq_next(q, st)) > 0)
+	while ((more = cw_sq_next(q, st)) > 0)
 		read_record(st, &out[n++]);
 	return more < 0 ? more : (int)n;
 }
 
 int
-sq_record_get(void *h, uint64_t order, uint64_t record, struct cw_st_record *r)
+cw_sq_record_get(void *h, uint64_t order, uint64_t record, struct cw_st_record *r)
 {
 	struct sq *q = h;
-	sqlite3_stmt *st = sq_use(q, SQ_RECORD_GET);
+	sqlite3_stmt *st = cw_sq_use(q, SQ_RECORD_GET);
 	int n;
 
 	if (st == NULL)
-		return sq_err(q);
+		return cw_sq_err(q);
 	(void)sqlite3_bind_int64(st, 1, SQ_ID(order, record));
 	n = list_records(q, st, r);
 	return n == 0 ? CW_ENOENT : n < 0 ? n : 0;
 }
 
 int
-sq_record_set(void *h, uint8_t was, const struct cw_st_record *r)
+cw_sq_record_set(void *h, uint8_t was, const struct cw_st_record *r)
 {
 	struct sq *q = h;
 	struct cw_st_record now;
@@ -314,23 +314,23 @@ sq_record_set(void *h, uint8_t was, const struct cw_st_record *r)
 
 	if (!q->in_txn)
 		return CW_ESTATE;
-	st = sq_use(q, SQ_RECORD_SET);
+	st = cw_sq_use(q, SQ_RECORD_SET);
 	if (st == NULL)
-		return sq_err(q);
-	sq_ints(st, 9, (const sqlite3_int64[]){ SQ_ID(r->order, r->record), was,
+		return cw_sq_err(q);
+	cw_sq_ints(st, 9, (const sqlite3_int64[]){ SQ_ID(r->order, r->record), was,
 	    r->state, r->epoch, r->term, r->tries, r->blanks, r->outcome, r->sw });
-	err = sq_run(q, st);
+	err = cw_sq_run(q, st);
 	if (err < 0)
 		return err;
 	if (sqlite3_changes(q->db) == 0) {
-		err = sq_record_get(q, r->order, r->record, &now);
+		err = cw_sq_record_get(q, r->order, r->record, &now);
 		return err < 0 ? err : CW_ESTATE;
 	}
 	return count_move(q, r->order, was, r->state, 1);
 }
 
 int
-sq_record_move(void *h, struct cw_st_move *m)
+cw_sq_record_move(void *h, struct cw_st_move *m)
 {
 	struct sq *q = h;
 	sqlite3_stmt *list, *one;
@@ -341,22 +341,22 @@ sq_record_move(void *h, struct cw_st_move *m)
 
 	if (!q->in_txn)
 		return CW_ESTATE;
-	list = sq_use(q, SQ_MOVE_LIST);
-	one = sq_use(q, SQ_MOVE_ONE);
+	list = cw_sq_use(q, SQ_MOVE_LIST);
+	one = cw_sq_use(q, SQ_MOVE_ONE);
 	if (list == NULL || one == NULL)
-		return sq_err(q);
+		return cw_sq_err(q);
 
 	/* One at a time: a row under the reading cursor is not to be moved. */
 	while (n < m->max) {
-		sq_ints(list, 5, (const sqlite3_int64[]){ SQ_ID(m->order, m->after),
+		cw_sq_ints(list, 5, (const sqlite3_int64[]){ SQ_ID(m->order, m->after),
 		    SQ_ID(m->order, SQ_LAST), m->from, m->from == m->to, 1 });
-		err = sq_next(q, list);
+		err = cw_sq_next(q, list);
 		if (err <= 0)
 			break;
 		id = sqlite3_column_int64(list, 0);
 		(void)sqlite3_reset(list);
-		sq_ints(one, 3, (const sqlite3_int64[]){ id, m->to, m->destroy });
-		err = sq_run(q, one);
+		cw_sq_ints(one, 3, (const sqlite3_int64[]){ id, m->to, m->destroy });
+		err = cw_sq_run(q, one);
 		if (err < 0)
 			break;
 		split_id(id, &order, &m->after);
@@ -368,78 +368,78 @@ sq_record_move(void *h, struct cw_st_move *m)
 }
 
 int
-sq_record_waiting(void *h, const struct cw_st_record *after,
+cw_sq_record_waiting(void *h, const struct cw_st_record *after,
     struct cw_st_record *out, size_t cap)
 {
 	struct sq *q = h;
-	sqlite3_stmt *st = sq_use(q, SQ_RECORD_WAITING);
+	sqlite3_stmt *st = cw_sq_use(q, SQ_RECORD_WAITING);
 
 	if (st == NULL)
-		return sq_err(q);
-	sq_ints(st, 4, (const sqlite3_int64[]){ after->addr,
+		return cw_sq_err(q);
+	cw_sq_ints(st, 4, (const sqlite3_int64[]){ after->addr,
 	    SQ_ID(after->order, after->record), SQ_ID(after->order, SQ_LAST),
 	    (sqlite3_int64)cap });
 	return list_records(q, st, out);
 }
 
 int
-sq_record_leased(void *h, uint32_t term, const struct cw_st_record *after,
+cw_sq_record_leased(void *h, uint32_t term, const struct cw_st_record *after,
     struct cw_st_record *out, size_t cap)
 {
 	struct sq *q = h;
-	sqlite3_stmt *st = sq_use(q, SQ_RECORD_LEASED);
+	sqlite3_stmt *st = cw_sq_use(q, SQ_RECORD_LEASED);
 
 	if (st == NULL)
-		return sq_err(q);
-	sq_ints(st, 3, (const sqlite3_int64[]){ term,
+		return cw_sq_err(q);
+	cw_sq_ints(st, 3, (const sqlite3_int64[]){ term,
 	    SQ_ID(after->order, after->record), (sqlite3_int64)cap });
 	return list_records(q, st, out);
 }
 
 int
-sq_record_list(void *h, uint64_t order, const struct cw_st_page *p,
+cw_sq_record_list(void *h, uint64_t order, const struct cw_st_page *p,
     struct cw_st_record *out, size_t cap)
 {
 	struct sq *q = h;
-	sqlite3_stmt *st = sq_use(q, SQ_RECORD_LIST);
+	sqlite3_stmt *st = cw_sq_use(q, SQ_RECORD_LIST);
 
 	if (st == NULL)
-		return sq_err(q);
-	sq_ints(st, 4, (const sqlite3_int64[]){ SQ_ID(order, p->after),
+		return cw_sq_err(q);
+	cw_sq_ints(st, 4, (const sqlite3_int64[]){ SQ_ID(order, p->after),
 	    SQ_ID(order, SQ_LAST), p->states, (sqlite3_int64)cap });
 	return list_records(q, st, out);
 }
 
 int
-sq_record_find_fp(void *h, const uint8_t fp[CW_FP_LEN], struct cw_st_record *r)
+cw_sq_record_find_fp(void *h, const uint8_t fp[CW_FP_LEN], struct cw_st_record *r)
 {
 	struct sq *q = h;
-	sqlite3_stmt *st = sq_use(q, SQ_PRINT_GET);
+	sqlite3_stmt *st = cw_sq_use(q, SQ_PRINT_GET);
 	uint64_t order, record;
 	int n;
 
 	if (st == NULL)
-		return sq_err(q);
+		return cw_sq_err(q);
 	(void)sqlite3_bind_int64(st, 1, print_key(fp));
-	n = sq_next(q, st);
+	n = cw_sq_next(q, st);
 	if (n <= 0)
 		return n < 0 ? n : CW_ENOENT;
 	split_id(sqlite3_column_int64(st, 0), &order, &record);
 	(void)sqlite3_reset(st);
-	return sq_record_get(q, order, record, r);
+	return cw_sq_record_get(q, order, record, r);
 }
 
 int
-sq_payload_get(void *h, uint64_t order, uint64_t record, uint8_t *buf, size_t cap)
+cw_sq_payload_get(void *h, uint64_t order, uint64_t record, uint8_t *buf, size_t cap)
 {
 	struct sq *q = h;
-	sqlite3_stmt *st = sq_use(q, SQ_PAYLOAD_GET);
+	sqlite3_stmt *st = cw_sq_use(q, SQ_PAYLOAD_GET);
 	int n;
 
 	if (st == NULL)
-		return sq_err(q);
+		return cw_sq_err(q);
 	(void)sqlite3_bind_int64(st, 1, SQ_ID(order, record));
-	n = sq_next(q, st);
+	n = cw_sq_next(q, st);
 	if (n <= 0)
 		return n < 0 ? n : CW_ENOENT;
 	n = sqlite3_column_bytes(st, 0);
@@ -454,18 +454,18 @@ sq_payload_get(void *h, uint64_t order, uint64_t record, uint8_t *buf, size_t ca
 }
 
 int
-sq_payload_destroy(void *h, uint64_t order, uint64_t record)
+cw_sq_payload_destroy(void *h, uint64_t order, uint64_t record)
 {
 	struct sq *q = h;
 	sqlite3_stmt *st;
 
 	if (!q->in_txn)
 		return CW_ESTATE;
-	st = sq_use(q, SQ_PAYLOAD_DESTROY);
+	st = cw_sq_use(q, SQ_PAYLOAD_DESTROY);
 	if (st == NULL)
-		return sq_err(q);
+		return cw_sq_err(q);
 	(void)sqlite3_bind_int64(st, 1, SQ_ID(order, record));
-	return sq_run(q, st);
+	return cw_sq_run(q, st);
 }
 
 /* Adds one card to the running counts of its order and its terminal. */
@@ -479,28 +479,28 @@ count_result(struct sq *q, const struct cw_st_result *r)
 	int err;
 
 	if (r->seq != 0) {
-		st = sq_use(q, SQ_COUNT_TERM);
+		st = cw_sq_use(q, SQ_COUNT_TERM);
 		if (st == NULL)
-			return sq_err(q);
+			return cw_sq_err(q);
 		v[0] = r->term;
-		sq_ints(st, 5, v);
-		err = sq_run(q, st);
+		cw_sq_ints(st, 5, v);
+		err = cw_sq_run(q, st);
 		if (err < 0)
 			return err;
 	}
-	st = sq_use(q, SQ_COUNT_RESULT);
+	st = cw_sq_use(q, SQ_COUNT_RESULT);
 	if (st == NULL)
-		return sq_err(q);
+		return cw_sq_err(q);
 	if (r->stray)
 		memset(v, 0, sizeof v);
 	v[0] = (sqlite3_int64)r->order;
 	v[5] = r->stray;
-	sq_ints(st, 6, v);
-	return sq_run(q, st);
+	cw_sq_ints(st, 6, v);
+	return cw_sq_run(q, st);
 }
 
 int
-sq_result_add(void *h, const struct cw_st_result *r)
+cw_sq_result_add(void *h, const struct cw_st_result *r)
 {
 	struct sq *q = h;
 	sqlite3_stmt *st;
@@ -508,10 +508,10 @@ sq_result_add(void *h, const struct cw_st_result *r)
 
 	if (!q->in_txn)
 		return CW_ESTATE;
-	st = sq_use(q, SQ_RESULT_ADD);
+	st = cw_sq_use(q, SQ_RESULT_ADD);
 	if (st == NULL)
-		return sq_err(q);
-	sq_ints(st, 15, (const sqlite3_int64[]){ SQ_ID(r->order, r->record),
+		return cw_sq_err(q);
+	cw_sq_ints(st, 15, (const sqlite3_int64[]){ SQ_ID(r->order, r->record),
 	    r->epoch, r->term, (sqlite3_int64)r->incarnation,
 	    (sqlite3_int64)r->seq, r->verdict, r->stray, r->outcome, r->sw,
 	    r->step, r->station, r->reader, r->card_no, r->ms,
@@ -526,7 +526,7 @@ sq_result_add(void *h, const struct cw_st_result *r)
 	if (r->trace != NULL && r->trace_len > 0)
 		(void)sqlite3_bind_blob64(st, 18, r->trace, r->trace_len,
 		    SQLITE_STATIC);
-	err = sq_run(q, st);
+	err = cw_sq_run(q, st);
 	if (err < 0)
 		return err;
 	return sqlite3_changes(q->db) == 0 ? CW_EEXIST : count_result(q, r);
@@ -552,8 +552,8 @@ read_result(sqlite3_stmt *st, struct cw_st_result *r)
 	r->card_no = (uint32_t)sqlite3_column_int64(st, 13);
 	r->ms = (uint32_t)sqlite3_column_int64(st, 14);
 	r->time_ms = (uint64_t)sqlite3_column_int64(st, 15);
-	r->serial_len = (uint8_t)sq_bytes(st, 16, r->serial, sizeof r->serial);
-	r->atr_len = (uint8_t)sq_bytes(st, 17, r->atr, sizeof r->atr);
+	r->serial_len = (uint8_t)cw_sq_bytes(st, 16, r->serial, sizeof r->serial);
+	r->atr_len = (uint8_t)cw_sq_bytes(st, 17, r->atr, sizeof r->atr);
 	r->trace_len = (uint32_t)sqlite3_column_int64(st, 18);
 }
 
@@ -563,21 +563,21 @@ list_results(struct sq *q, sqlite3_stmt *st, struct cw_st_result *out)
 	size_t n = 0;
 	int more;
 
-	while ((more = sq_next(q, st)) > 0)
+	while ((more = cw_sq_next(q, st)) > 0)
 		read_result(st, &out[n++]);
 	return more < 0 ? more : (int)n;
 }
 
 int
-sq_result_list(void *h, const struct cw_st_result_page *p,
+cw_sq_result_list(void *h, const struct cw_st_result_page *p,
     struct cw_st_result *out, size_t cap)
 {
 	struct sq *q = h;
-	sqlite3_stmt *st = sq_use(q, SQ_RESULT_LIST);
+	sqlite3_stmt *st = cw_sq_use(q, SQ_RESULT_LIST);
 
 	if (st == NULL)
-		return sq_err(q);
-	sq_ints(st, 6, (const sqlite3_int64[]){ SQ_ID(p->order, p->record),
+		return cw_sq_err(q);
+	cw_sq_ints(st, 6, (const sqlite3_int64[]){ SQ_ID(p->order, p->record),
 	    SQ_ID(p->order, p->record == 0 ? SQ_LAST : p->record),
 	    SQ_ID(p->order, p->after_record), (sqlite3_int64)p->after_id,
 	    p->wrong_only, (sqlite3_int64)cap });
@@ -585,44 +585,44 @@ sq_result_list(void *h, const struct cw_st_result_page *p,
 }
 
 int
-sq_result_find_serial(void *h, const uint8_t *serial, size_t len,
+cw_sq_result_find_serial(void *h, const uint8_t *serial, size_t len,
     struct cw_st_result *out, size_t cap)
 {
 	struct sq *q = h;
-	sqlite3_stmt *st = sq_use(q, SQ_RESULT_SERIAL);
+	sqlite3_stmt *st = cw_sq_use(q, SQ_RESULT_SERIAL);
 
 	if (st == NULL)
-		return sq_err(q);
+		return cw_sq_err(q);
 	(void)sqlite3_bind_blob64(st, 1, serial, len, SQLITE_TRANSIENT);
 	(void)sqlite3_bind_int64(st, 2, (sqlite3_int64)cap);
 	return list_results(q, st, out);
 }
 
 int
-sq_result_find_card(void *h, uint32_t term, uint32_t card_no,
+cw_sq_result_find_card(void *h, uint32_t term, uint32_t card_no,
     struct cw_st_result *out, size_t cap)
 {
 	struct sq *q = h;
-	sqlite3_stmt *st = sq_use(q, SQ_RESULT_CARD);
+	sqlite3_stmt *st = cw_sq_use(q, SQ_RESULT_CARD);
 
 	if (st == NULL)
-		return sq_err(q);
-	sq_ints(st, 3, (const sqlite3_int64[]){ card_no, term,
+		return cw_sq_err(q);
+	cw_sq_ints(st, 3, (const sqlite3_int64[]){ card_no, term,
 	    (sqlite3_int64)cap });
 	return list_results(q, st, out);
 }
 
 int
-sq_result_trace(void *h, uint64_t id, char *buf, size_t cap)
+cw_sq_result_trace(void *h, uint64_t id, char *buf, size_t cap)
 {
 	struct sq *q = h;
-	sqlite3_stmt *st = sq_use(q, SQ_RESULT_TRACE);
+	sqlite3_stmt *st = cw_sq_use(q, SQ_RESULT_TRACE);
 	int n;
 
 	if (st == NULL)
-		return sq_err(q);
+		return cw_sq_err(q);
 	(void)sqlite3_bind_int64(st, 1, (sqlite3_int64)id);
-	n = sq_next(q, st);
+	n = cw_sq_next(q, st);
 	if (n <= 0)
 		return n < 0 ? n : CW_ENOENT;
 	n = sqlite3_column_bytes(st, 0);
@@ -635,18 +635,18 @@ sq_result_trace(void *h, uint64_t id, char *buf, size_t cap)
 }
 
 int
-sq_result_causes(void *h, uint64_t order, struct cw_st_cause *out, size_t cap)
+cw_sq_result_causes(void *h, uint64_t order, struct cw_st_cause *out, size_t cap)
 {
 	struct sq *q = h;
-	sqlite3_stmt *st = sq_use(q, SQ_CAUSES);
+	sqlite3_stmt *st = cw_sq_use(q, SQ_CAUSES);
 	size_t n = 0;
 	int more;
 
 	if (st == NULL)
-		return sq_err(q);
-	sq_ints(st, 3, (const sqlite3_int64[]){ SQ_ID(order, 0),
+		return cw_sq_err(q);
+	cw_sq_ints(st, 3, (const sqlite3_int64[]){ SQ_ID(order, 0),
 	    SQ_ID(order, SQ_LAST), (sqlite3_int64)cap });
-	while ((more = sq_next(q, st)) > 0) {
+	while ((more = cw_sq_next(q, st)) > 0) {
 		struct cw_st_cause *c = &out[n++];
 
 		c->verdict = (uint8_t)sqlite3_column_int(st, 0);
@@ -684,7 +684,7 @@ sum_verdict(struct cw_st_counts *c, sqlite3_stmt *st)
 }
 
 int
-sq_sums(void *h, uint64_t order, struct cw_st_counts *c)
+cw_sq_sums(void *h, uint64_t order, struct cw_st_counts *c)
 {
 	struct sq *q = h;
 	const sqlite3_int64 range[2] = { SQ_ID(order, 0), SQ_ID(order, SQ_LAST) };
@@ -692,11 +692,11 @@ sq_sums(void *h, uint64_t order, struct cw_st_counts *c)
 	int more, state;
 
 	memset(c, 0, sizeof *c);
-	st = sq_use(q, SQ_SUM_RECORDS);
+	st = cw_sq_use(q, SQ_SUM_RECORDS);
 	if (st == NULL)
-		return sq_err(q);
-	sq_ints(st, 2, range);
-	while ((more = sq_next(q, st)) > 0) {
+		return cw_sq_err(q);
+	cw_sq_ints(st, 2, range);
+	while ((more = cw_sq_next(q, st)) > 0) {
 		state = sqlite3_column_int(st, 0);
 		if (state >= 0 && state < CW_REC_CNT)
 			c->rec[state] = (uint64_t)sqlite3_column_int64(st, 1);
@@ -704,11 +704,11 @@ sq_sums(void *h, uint64_t order, struct cw_st_counts *c)
 	if (more < 0)
 		return more;
 
-	st = sq_use(q, SQ_SUM_RESULTS);
+	st = cw_sq_use(q, SQ_SUM_RESULTS);
 	if (st == NULL)
-		return sq_err(q);
-	sq_ints(st, 2, range);
-	while ((more = sq_next(q, st)) > 0)
+		return cw_sq_err(q);
+	cw_sq_ints(st, 2, range);
+	while ((more = cw_sq_next(q, st)) > 0)
 		sum_verdict(c, st);
 	return more;
 }

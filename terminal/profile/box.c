@@ -24,7 +24,7 @@ cpu_ns(void)
 }
 
 struct box *
-box_of(lua_State *L)
+cw_box_of(lua_State *L)
 {
 	struct box *b;
 
@@ -104,9 +104,9 @@ box_alloc(void *ud, void *ptr, size_t old, size_t size)
 }
 
 _Noreturn void
-box_fail(lua_State *L, int why, const char *fmt, ...)
+cw_box_fail(lua_State *L, int why, const char *fmt, ...)
 {
-	struct box *b = box_of(L);
+	struct box *b = cw_box_of(L);
 	const char *where;
 	va_list ap;
 	int n;
@@ -135,60 +135,60 @@ box_fail(lua_State *L, int why, const char *fmt, ...)
 static void
 box_hook(lua_State *L, lua_Debug *ar)
 {
-	struct box *b = box_of(L);
+	struct box *b = cw_box_of(L);
 
 	(void)ar;
 	if (b->steps_left == 0)
-		box_fail(L, CW_ELIMIT, "more than %d instructions; an endless "
+		cw_box_fail(L, CW_ELIMIT, "more than %d instructions; an endless "
 		    "loop?", CW_PROFILE_STEPS_MAX);
 	b->steps_left--;
 	if (cpu_ns() > b->cpu_end_ns)
-		box_fail(L, CW_ELIMIT, "more than %d ms of processor time",
+		cw_box_fail(L, CW_ELIMIT, "more than %d ms of processor time",
 		    CW_PROFILE_CPU_MS);
 }
 
 /* ---- arguments ---- */
 
 const char *
-box_text(lua_State *L, int idx, const char *what, size_t *len)
+cw_box_text(lua_State *L, int idx, const char *what, size_t *len)
 {
 	if (lua_type(L, idx) != LUA_TSTRING)
-		box_fail(L, CW_EFORMAT, "%s must be a string, not %s", what,
+		cw_box_fail(L, CW_EFORMAT, "%s must be a string, not %s", what,
 		    luaL_typename(L, idx));
 	return lua_tolstring(L, idx, len);
 }
 
 int64_t
-box_int(lua_State *L, int idx, const char *what, int64_t min, int64_t max)
+cw_box_int(lua_State *L, int idx, const char *what, int64_t min, int64_t max)
 {
 	lua_Integer v;
 	int ok;
 
 	v = lua_tointegerx(L, idx, &ok);
 	if (lua_type(L, idx) != LUA_TNUMBER || !ok || v < min || v > max)
-		box_fail(L, CW_EFORMAT, "%s must be a whole number from %lld to "
+		cw_box_fail(L, CW_EFORMAT, "%s must be a whole number from %lld to "
 		    "%lld", what, (long long)min, (long long)max);
 	return v;
 }
 
 size_t
-box_hex(lua_State *L, int idx, const char *what, uint8_t *out, size_t cap)
+cw_box_hex(lua_State *L, int idx, const char *what, uint8_t *out, size_t cap)
 {
 	size_t len;
-	const char *text = box_text(L, idx, what, &len);
+	const char *text = cw_box_text(L, idx, what, &len);
 	int n = cw_unhex(out, cap, text, len);
 
 	if (n == CW_EFULL)
-		box_fail(L, CW_EFORMAT, "%s is longer than %zu bytes", what,
+		cw_box_fail(L, CW_EFORMAT, "%s is longer than %zu bytes", what,
 		    cap);
 	if (n < 0)
-		box_fail(L, CW_EFORMAT, "%s must be an even number of hex "
+		cw_box_fail(L, CW_EFORMAT, "%s must be an even number of hex "
 		    "digits", what);
 	return (size_t)n;
 }
 
 void
-box_push_hex(lua_State *L, const uint8_t *buf, size_t len)
+cw_box_push_hex(lua_State *L, const uint8_t *buf, size_t len)
 {
 	static const char digit[] = "0123456789ABCDEF";
 	luaL_Buffer lb;
@@ -203,7 +203,7 @@ box_push_hex(lua_State *L, const uint8_t *buf, size_t len)
 }
 
 void
-box_options(lua_State *L, int idx, const char *what,
+cw_box_options(lua_State *L, int idx, const char *what,
     const char *const *known)
 {
 	const char *key;
@@ -213,7 +213,7 @@ box_options(lua_State *L, int idx, const char *what,
 	while (lua_next(L, idx) != 0) {
 		lua_pop(L, 1);
 		if (lua_type(L, -1) != LUA_TSTRING)
-			box_fail(L, CW_EFORMAT, "%s takes options by name",
+			cw_box_fail(L, CW_EFORMAT, "%s takes options by name",
 			    what);
 		key = lua_tostring(L, -1);
 		for (i = 0; known[i] != NULL; i++) {
@@ -221,11 +221,11 @@ box_options(lua_State *L, int idx, const char *what,
 				break;
 		}
 		if (known[i] == NULL &&
-		    profile_word(box_of(L)->p, key, strlen(key)))
-			box_fail(L, CW_EFORMAT, "%s: unknown option %s", what,
+		    cw_profile_word(cw_box_of(L)->p, key, strlen(key)))
+			cw_box_fail(L, CW_EFORMAT, "%s: unknown option %s", what,
 			    key);
 		if (known[i] == NULL)
-			box_fail(L, CW_EFORMAT, "%s: unknown option", what);
+			cw_box_fail(L, CW_EFORMAT, "%s: unknown option", what);
 	}
 }
 
@@ -372,7 +372,7 @@ fn_rep(lua_State *L)
 		return 1;
 	}
 	if ((uint64_t)n > CW_PROFILE_BLOCK_MAX / (len + sep_len))
-		box_fail(L, CW_ELIMIT, "string.rep: the result is larger than "
+		cw_box_fail(L, CW_ELIMIT, "string.rep: the result is larger than "
 		    "%u bytes", CW_PROFILE_BLOCK_MAX);
 	luaL_buffinit(L, &lb);
 	for (i = 0; i < n; i++) {
@@ -484,7 +484,7 @@ push_fields(lua_State *L, const struct box *b)
 	unsigned int i;
 
 	if (cw_record_check(r->payload, r->payload_len) < 0)
-		box_fail(L, CW_EFORMAT, "the record is not well formed");
+		cw_box_fail(L, CW_EFORMAT, "the record is not well formed");
 	lua_createtable(L, 0, (int)b->p->field_cnt);
 	for (i = 0; i < b->p->field_cnt; i++) {
 		spec = &b->p->field[i];
@@ -492,12 +492,12 @@ push_fields(lua_State *L, const struct box *b)
 		    spec->name) < 0 || f.value_len == 0) {
 			if (!spec->required)
 				continue;
-			box_fail(L, CW_EFORMAT, "the record has no field %s",
+			cw_box_fail(L, CW_EFORMAT, "the record has no field %s",
 			    spec->name);
 		}
-		bad = profile_value_check(spec, f.value, f.value_len);
+		bad = cw_profile_value_check(spec, f.value, f.value_len);
 		if (bad != NULL)
-			box_fail(L, CW_EFORMAT, "field %s %s", spec->name, bad);
+			cw_box_fail(L, CW_EFORMAT, "field %s %s", spec->name, bad);
 		lua_pushlstring(L, (const char *)f.value, f.value_len);
 		lua_setfield(L, -2, spec->name);
 	}
@@ -517,7 +517,7 @@ push_order(lua_State *L, const struct cw_profile_order *o)
 	set_int(L, "order", o->order);
 	set_int(L, "addr", o->cos_addr);
 	set_int(L, "len", o->cos_len);
-	box_push_hex(L, o->cos_digest, sizeof(o->cos_digest));
+	cw_box_push_hex(L, o->cos_digest, sizeof(o->cos_digest));
 	lua_setfield(L, -2, "digest");
 }
 
@@ -562,25 +562,25 @@ load_code(lua_State *L, struct cw_profile *p)
 	if (res != LUA_OK)
 		lua_error(L);
 	if (p->code == NULL && lua_dump(L, keep_code, p, 0) != 0)
-		box_fail(L, CW_ENOMEM, "out of memory");
+		cw_box_fail(L, CW_ENOMEM, "out of memory");
 }
 
 /* Everything that may raise, under one protected call. */
 static int
 box_main(lua_State *L)
 {
-	struct box *b = box_of(L);
+	struct box *b = cw_box_of(L);
 
 	box_library(L);
-	profile_helpers_open(L);
-	profile_declare_open(L);
-	profile_card_open(L);
+	cw_profile_helpers_open(L);
+	cw_profile_declare_open(L);
+	cw_profile_card_open(L);
 	lua_sethook(L, box_hook, LUA_MASKCOUNT, HOOK_STEPS);
 
 	load_code(L, b->p);
 	lua_call(L, 0, 0);
 	if (!b->declared)
-		box_fail(L, CW_EFORMAT, "declares no profile; write profile "
+		cw_box_fail(L, CW_EFORMAT, "declares no profile; write profile "
 		    "{ name = \"...\", fields = { ... } }");
 
 	b->p->has_cos = lua_getglobal(L, "cos") == LUA_TFUNCTION;
@@ -594,7 +594,7 @@ box_main(lua_State *L)
 		push_job(L, b->record);
 		lua_call(L, 2, 0);
 	} else if (!b->p->has_cos && !b->p->has_record) {
-		box_fail(L, CW_EFORMAT, "has neither function cos(order) nor "
+		cw_box_fail(L, CW_EFORMAT, "has neither function cos(order) nor "
 		    "function record(fields, job)");
 	}
 	return 0;
@@ -625,12 +625,12 @@ box_verdict(struct box *b, lua_State *L, int status)
 	}
 	snprintf(p->err, sizeof(p->err), "%s", text);
 	if (b->task == BOX_RECORD)
-		profile_mask(p, p->err);
+		cw_profile_mask(p, p->err);
 	return CW_EFORMAT;
 }
 
 int
-box_run(struct box *b)
+cw_box_run(struct box *b)
 {
 	lua_State *L;
 	int status, res = CW_OK;

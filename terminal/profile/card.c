@@ -28,10 +28,10 @@
 static struct box *
 prog_of(lua_State *L, const char *what)
 {
-	struct box *b = box_of(L);
+	struct box *b = cw_box_of(L);
 
 	if (b->task == BOX_LOAD)
-		box_fail(L, CW_ESTATE, "%s: only inside cos() and record()",
+		cw_box_fail(L, CW_ESTATE, "%s: only inside cos() and record()",
 		    what);
 	return b;
 }
@@ -50,7 +50,7 @@ done(lua_State *L, struct box *b)
 			b->line[b->line_cnt++] = at.currentline;
 	}
 	if (b->prog.bad)
-		box_fail(L, CW_ETOOBIG, "the program is larger than a reader "
+		cw_box_fail(L, CW_ETOOBIG, "the program is larger than a reader "
 		    "takes (%d bytes, %d steps)", CW_PROG_MAX,
 		    CW_PROG_STEPS_MAX);
 	return 0;
@@ -62,7 +62,7 @@ opt_int(lua_State *L, const char *key, int64_t dflt, int64_t min, int64_t max)
 	int64_t v = dflt;
 
 	if (lua_istable(L, 1) && lua_getfield(L, 1, key) != LUA_TNIL)
-		v = box_int(L, -1, key, min, max);
+		v = cw_box_int(L, -1, key, min, max);
 	lua_settop(L, 1);
 	return v;
 }
@@ -75,7 +75,7 @@ opt_bool(lua_State *L, const char *key)
 
 	if (lua_istable(L, 1) && lua_getfield(L, 1, key) != LUA_TNIL) {
 		if (!lua_isboolean(L, -1))
-			box_fail(L, CW_EFORMAT, "%s must be true or false",
+			cw_box_fail(L, CW_EFORMAT, "%s must be true or false",
 			    key);
 		v = lua_toboolean(L, -1);
 	}
@@ -89,7 +89,7 @@ opt_hex(lua_State *L, const char *key, uint8_t *out, size_t cap)
 	size_t len = 0;
 
 	if (lua_istable(L, 1) && lua_getfield(L, 1, key) != LUA_TNIL)
-		len = box_hex(L, -1, key, out, cap);
+		len = cw_box_hex(L, -1, key, out, cap);
 	lua_settop(L, 1);
 	return len;
 }
@@ -102,11 +102,11 @@ opt_word(lua_State *L, const char *key, const char *const *words)
 	uint8_t i = 0;
 
 	if (lua_istable(L, 1) && lua_getfield(L, 1, key) != LUA_TNIL) {
-		text = box_text(L, -1, key, NULL);
+		text = cw_box_text(L, -1, key, NULL);
 		while (words[i] != NULL && strcmp(words[i], text) != 0)
 			i++;
 		if (words[i] == NULL)
-			box_fail(L, CW_EFORMAT, "%s must be one of %s, %s, %s, "
+			cw_box_fail(L, CW_EFORMAT, "%s must be one of %s, %s, %s, "
 			    "%s", key, words[0], words[1], words[2], words[3]);
 	}
 	lua_settop(L, 1);
@@ -123,8 +123,8 @@ options(lua_State *L, const char *what, const char *const *known)
 		lua_replace(L, 1);
 	}
 	if (!lua_istable(L, 1))
-		box_fail(L, CW_EFORMAT, "%s takes options in braces", what);
-	box_options(L, 1, what, known);
+		cw_box_fail(L, CW_EFORMAT, "%s takes options in braces", what);
+	cw_box_options(L, 1, what, known);
 }
 
 /* "9000", "91XX": X is any nibble. */
@@ -132,11 +132,11 @@ static void
 sw_pattern(lua_State *L, struct cw_prog_sw *out)
 {
 	size_t len, i;
-	const char *text = box_text(L, -1, "sw", &len);
+	const char *text = cw_box_text(L, -1, "sw", &len);
 	struct profile_atr a;
 
-	if (len != 4 || profile_atr_parse(&a, text, len) < 0)
-		box_fail(L, CW_EFORMAT, "sw must be 4 hex digits, X for any "
+	if (len != 4 || cw_profile_atr_parse(&a, text, len) < 0)
+		cw_box_fail(L, CW_EFORMAT, "sw must be 4 hex digits, X for any "
 		    "digit");
 	*out = (struct cw_prog_sw){ 0 };
 	for (i = 0; i < 2; i++) {
@@ -160,7 +160,7 @@ opt_sw(lua_State *L, struct cw_prog_sw sw[CW_PROG_SW_MAX])
 	} else {
 		n = (lua_Integer)lua_rawlen(L, -1);
 		if (n < 1 || n > CW_PROG_SW_MAX)
-			box_fail(L, CW_EFORMAT, "sw takes 1 to %d patterns",
+			cw_box_fail(L, CW_EFORMAT, "sw takes 1 to %d patterns",
 			    CW_PROG_SW_MAX);
 		for (i = 0; i < n; i++) {
 			lua_rawgeti(L, 2, i + 1);
@@ -192,9 +192,9 @@ card_reset(lua_State *L)
 	if (b->task == BOX_RECORD)
 		atr = b->p->atr;
 	if (lua_getfield(L, 1, "atr") != LUA_TNIL) {
-		text = box_text(L, -1, "atr", &len);
-		if (profile_atr_parse(&atr, text, len) < 0)
-			box_fail(L, CW_EFORMAT, "atr must be up to 33 bytes of "
+		text = cw_box_text(L, -1, "atr", &len);
+		if (cw_profile_atr_parse(&atr, text, len) < 0)
+			cw_box_fail(L, CW_EFORMAT, "atr must be up to 33 bytes of "
 			    "hex digits, X for any digit");
 	}
 	cw_prog_reset(&b->prog, warm, atr.mask, atr.value, atr.n);
@@ -250,7 +250,7 @@ static const struct cw_profile_order *
 order_of(lua_State *L, const struct box *b, const char *what)
 {
 	if (b->task != BOX_COS)
-		box_fail(L, CW_ESTATE, "%s: only inside cos()", what);
+		cw_box_fail(L, CW_ESTATE, "%s: only inside cos()", what);
 	return b->order;
 }
 
@@ -386,7 +386,7 @@ card_apdu(lua_State *L)
 	if (len == 0)
 		len = apdu_of_parts(L, apdu, sizeof(apdu));
 	if (cw_apdu_parse(&parsed, apdu, len) < 0)
-		box_fail(L, CW_EFORMAT, "card.apdu: not a command APDU: its "
+		cw_box_fail(L, CW_EFORMAT, "card.apdu: not a command APDU: its "
 		    "lengths do not add up");
 	flags = apdu_flags(L, b, parsed.ins);
 	sw_cnt = opt_sw(L, sw);
@@ -409,7 +409,7 @@ card_compare(lua_State *L)
 	len = opt_hex(L, "value", value, sizeof(value));
 	mask_len = opt_hex(L, "mask", mask, sizeof(mask));
 	if (len == 0 || (mask_len > 0 && mask_len != len))
-		box_fail(L, CW_EFORMAT, "card.compare needs a value, and a "
+		cw_box_fail(L, CW_EFORMAT, "card.compare needs a value, and a "
 		    "mask (if any) as long as it");
 	secret = opt_bool(L, "secret");
 	flags = secret == 1 || (secret < 0 && b->task == BOX_RECORD) ?
@@ -438,7 +438,7 @@ card_capture(lua_State *L)
 }
 
 void
-profile_card_open(lua_State *L)
+cw_profile_card_open(lua_State *L)
 {
 	static const luaL_Reg fn[] = {
 		{ "apdu", card_apdu }, { "ask", card_ask },

@@ -7,7 +7,7 @@
 #include "profile_priv.h"
 
 unsigned int
-profile_luhn(const char *digits, size_t n)
+cw_profile_luhn(const char *digits, size_t n)
 {
 	unsigned int sum = 0, d;
 	size_t i;
@@ -38,7 +38,7 @@ check_iccid(const uint8_t *v, size_t len)
 {
 	if (len < 18 || len > 20 || !all(v, len, isdigit))
 		return "must be 18 to 20 digits";
-	if (len > 18 && profile_luhn((const char *)v, len - 1) !=
+	if (len > 18 && cw_profile_luhn((const char *)v, len - 1) !=
 	    (unsigned int)(v[len - 1] - '0'))
 		return "has a wrong Luhn check digit";
 	return NULL;
@@ -61,7 +61,7 @@ check_ipv4(const uint8_t *v, size_t len)
  * at what reached it, before a byte is made of it.
  */
 const char *
-profile_value_check(const struct cw_field_spec *f, const uint8_t *v,
+cw_profile_value_check(const struct cw_field_spec *f, const uint8_t *v,
     size_t len)
 {
 	if (f->min_len > 0 && len < f->min_len)
@@ -130,7 +130,7 @@ in_source(const struct cw_profile *p, const char *w, size_t len)
 
 /* Field names are known to all; other words only without a digit in them. */
 bool
-profile_word(const struct cw_profile *p, const char *w, size_t len)
+cw_profile_word(const struct cw_profile *p, const char *w, size_t len)
 {
 	unsigned int i;
 
@@ -158,7 +158,7 @@ profile_word(const struct cw_profile *p, const char *w, size_t len)
  * line's.
  */
 void
-profile_mask(const struct cw_profile *p, char *text)
+cw_profile_mask(const struct cw_profile *p, char *text)
 {
 	const char *name = p->chunk + 1;
 	size_t len = strlen(name), n;
@@ -172,7 +172,7 @@ profile_mask(const struct cw_profile *p, char *text)
 		n = 0;
 		while (isalnum((unsigned char)s[n]) || s[n] == '_')
 			n++;
-		if (n > 0 && profile_word(p, s, n)) {
+		if (n > 0 && cw_profile_word(p, s, n)) {
 			memmove(to, s, n);
 			to += n;
 		} else if (n > 0) {

@@ -18,15 +18,15 @@
 static const char *
 digits_arg(lua_State *L, const char *what, size_t min, size_t max, size_t *len)
 {
-	const char *text = box_text(L, 1, what, len);
+	const char *text = cw_box_text(L, 1, what, len);
 	size_t i;
 
 	for (i = 0; i < *len; i++) {
 		if (!isdigit((unsigned char)text[i]))
-			box_fail(L, CW_EFORMAT, "%s takes digits only", what);
+			cw_box_fail(L, CW_EFORMAT, "%s takes digits only", what);
 	}
 	if (*len < min || *len > max)
-		box_fail(L, CW_EFORMAT, "%s takes %zu to %zu digits", what, min,
+		cw_box_fail(L, CW_EFORMAT, "%s takes %zu to %zu digits", what, min,
 		    max);
 	return text;
 }
@@ -34,7 +34,7 @@ digits_arg(lua_State *L, const char *what, size_t min, size_t max, size_t *len)
 static void
 push_wiped(lua_State *L, uint8_t *buf, size_t len)
 {
-	box_push_hex(L, buf, len);
+	cw_box_push_hex(L, buf, len);
 	explicit_bzero(buf, len);
 }
 
@@ -107,7 +107,7 @@ fn_luhn(lua_State *L)
 	size_t len;
 	const char *text = digits_arg(L, "luhn", 1, 64, &len);
 
-	lua_pushinteger(L, profile_luhn(text, len));
+	lua_pushinteger(L, cw_profile_luhn(text, len));
 	return 1;
 }
 
@@ -115,9 +115,9 @@ static int
 fn_ascii(lua_State *L)
 {
 	size_t len;
-	const char *text = box_text(L, 1, "ascii", &len);
+	const char *text = cw_box_text(L, 1, "ascii", &len);
 
-	box_push_hex(L, (const uint8_t *)text, len);
+	cw_box_push_hex(L, (const uint8_t *)text, len);
 	return 1;
 }
 
@@ -126,13 +126,13 @@ static int
 pad(lua_State *L, const char *what, bool left)
 {
 	uint8_t in[HELP_BYTES_MAX], out[HELP_BYTES_MAX], fill = 0xff;
-	size_t len = box_hex(L, 1, what, in, sizeof(in));
-	size_t n = (size_t)box_int(L, 2, what, 0, HELP_BYTES_MAX);
+	size_t len = cw_box_hex(L, 1, what, in, sizeof(in));
+	size_t n = (size_t)cw_box_int(L, 2, what, 0, HELP_BYTES_MAX);
 
-	if (!lua_isnoneornil(L, 3) && box_hex(L, 3, what, &fill, 1) != 1)
-		box_fail(L, CW_EFORMAT, "%s: fill must be one byte", what);
+	if (!lua_isnoneornil(L, 3) && cw_box_hex(L, 3, what, &fill, 1) != 1)
+		cw_box_fail(L, CW_EFORMAT, "%s: fill must be one byte", what);
 	if (len > n)
-		box_fail(L, CW_EFORMAT, "%s: %zu bytes do not fit in %zu",
+		cw_box_fail(L, CW_EFORMAT, "%s: %zu bytes do not fit in %zu",
 		    what, len, n);
 	memset(out, fill, n);
 	memcpy(left ? out + n - len : out, in, len);
@@ -157,13 +157,13 @@ static int
 number(lua_State *L, const char *what, size_t bytes)
 {
 	int64_t max = bytes < 8 ? (INT64_C(1) << (8 * bytes)) - 1 : INT64_MAX;
-	uint64_t v = (uint64_t)box_int(L, 1, what, 0, max);
+	uint64_t v = (uint64_t)cw_box_int(L, 1, what, 0, max);
 	uint8_t out[8];
 	size_t i;
 
 	for (i = 0; i < bytes; i++)
 		out[i] = (uint8_t)(v >> (8 * (bytes - 1 - i)));
-	box_push_hex(L, out, bytes);
+	cw_box_push_hex(L, out, bytes);
 	return 1;
 }
 
@@ -196,7 +196,7 @@ static int
 fn_hex(lua_State *L)
 {
 	uint8_t in[HELP_BYTES_MAX];
-	size_t len = box_hex(L, 1, "hex", in, sizeof(in));
+	size_t len = cw_box_hex(L, 1, "hex", in, sizeof(in));
 
 	push_wiped(L, in, len);
 	return 1;
@@ -206,7 +206,7 @@ static int
 fn_bytes(lua_State *L)
 {
 	uint8_t in[HELP_BYTES_MAX];
-	size_t len = box_hex(L, 1, "bytes", in, sizeof(in));
+	size_t len = cw_box_hex(L, 1, "bytes", in, sizeof(in));
 
 	explicit_bzero(in, len);
 	lua_pushinteger(L, (lua_Integer)len);
@@ -217,10 +217,10 @@ static int
 fn_xor(lua_State *L)
 {
 	uint8_t a[HELP_BYTES_MAX], b[HELP_BYTES_MAX];
-	size_t len = box_hex(L, 1, "xor", a, sizeof(a)), i;
+	size_t len = cw_box_hex(L, 1, "xor", a, sizeof(a)), i;
 
-	if (box_hex(L, 2, "xor", b, sizeof(b)) != len)
-		box_fail(L, CW_EFORMAT, "xor: the two must be equally long");
+	if (cw_box_hex(L, 2, "xor", b, sizeof(b)) != len)
+		cw_box_fail(L, CW_EFORMAT, "xor: the two must be equally long");
 	for (i = 0; i < len; i++)
 		a[i] ^= b[i];
 	explicit_bzero(b, len);
@@ -233,25 +233,25 @@ static int
 fn_tlv(lua_State *L)
 {
 	uint8_t tag[3], in[HELP_BYTES_MAX], head[3];
-	size_t tag_len = box_hex(L, 1, "tlv tag", tag, sizeof(tag));
-	size_t len = box_hex(L, 2, "tlv value", in, sizeof(in)), n = 0;
+	size_t tag_len = cw_box_hex(L, 1, "tlv tag", tag, sizeof(tag));
+	size_t len = cw_box_hex(L, 2, "tlv value", in, sizeof(in)), n = 0;
 
 	if (tag_len == 0)
-		box_fail(L, CW_EFORMAT, "tlv: the tag is empty");
+		cw_box_fail(L, CW_EFORMAT, "tlv: the tag is empty");
 	if (len > 0xff)
 		head[n++] = 0x82, head[n++] = (uint8_t)(len >> 8);
 	else if (len > 0x7f)
 		head[n++] = 0x81;
 	head[n++] = (uint8_t)len;
-	box_push_hex(L, tag, tag_len);
-	box_push_hex(L, head, n);
+	cw_box_push_hex(L, tag, tag_len);
+	cw_box_push_hex(L, head, n);
 	push_wiped(L, in, len);
 	lua_concat(L, 3);
 	return 1;
 }
 
 void
-profile_helpers_open(lua_State *L)
+cw_profile_helpers_open(lua_State *L)
 {
 	static const luaL_Reg fn[] = {
 		{ "ascii", fn_ascii }, { "bcd_swap", fn_bcd_swap },

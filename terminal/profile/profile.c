@@ -30,7 +30,7 @@ cw_profile_load(const char *text, size_t len, const char *name, char *err,
 	snprintf(p->chunk, sizeof(p->chunk), "@%.50s", name);
 
 	b.p = p;
-	if (box_run(&b) < 0) {
+	if (cw_box_run(&b) < 0) {
 		snprintf(err, err_cap, "%s", p->err);
 		cw_profile_free(p);
 		return NULL;
@@ -130,7 +130,7 @@ compile(struct box *b, uint8_t *out, size_t cap)
 	int res;
 
 	cw_prog_start(&b->prog, out, cap);
-	res = box_run(b);
+	res = cw_box_run(b);
 	if (res == CW_OK && b->prog.cnt == 0)
 		return 0;
 	if (res == CW_OK && cw_prog_check(out, b->prog.len, &bad) < 0) {

@@ -67,42 +67,42 @@ struct box {
 };
 
 /* Runs task in a fresh state. 0, or CW_E* with p->err filled. */
-int box_run(struct box *b);
-struct box *box_of(lua_State *L);
+int cw_box_run(struct box *b);
+struct box *cw_box_of(lua_State *L);
 /*
  * Raises an error whose text is ours.  It must never be given a record's
  * value.  Does not return.
  */
-_Noreturn void box_fail(lua_State *L, int why, const char *fmt, ...)
+_Noreturn void cw_box_fail(lua_State *L, int why, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 /* Argument idx as text; fails by name. */
-const char *box_text(lua_State *L, int idx, const char *what, size_t *len);
+const char *cw_box_text(lua_State *L, int idx, const char *what, size_t *len);
 /* Argument idx as a whole number in range. */
-int64_t box_int(lua_State *L, int idx, const char *what, int64_t min, int64_t max);
+int64_t cw_box_int(lua_State *L, int idx, const char *what, int64_t min, int64_t max);
 /* Argument idx as hex text into out; bytes. */
-size_t box_hex(lua_State *L, int idx, const char *what, uint8_t *out, size_t cap);
+size_t cw_box_hex(lua_State *L, int idx, const char *what, uint8_t *out, size_t cap);
 /* Pushes bytes as upper-case hex. */
-void box_push_hex(lua_State *L, const uint8_t *buf, size_t len);
+void cw_box_push_hex(lua_State *L, const uint8_t *buf, size_t len);
 /* Raises "unknown option" when the table at idx has a key that is not in known
  * (NULL-terminated). */
-void box_options(lua_State *L, int idx, const char *what, const char *const *known);
+void cw_box_options(lua_State *L, int idx, const char *what, const char *const *known);
 
 /* Give the state its globals. */
-void profile_declare_open(lua_State *L);
-void profile_helpers_open(lua_State *L);
-void profile_card_open(lua_State *L);
+void cw_profile_declare_open(lua_State *L);
+void cw_profile_helpers_open(lua_State *L);
+void cw_profile_card_open(lua_State *L);
 
 /* "3B9FXX": nibbles, X = any. 0, CW_EFORMAT. */
-int profile_atr_parse(struct profile_atr *a, const char *text, size_t len);
+int cw_profile_atr_parse(struct profile_atr *a, const char *text, size_t len);
 
 /* NULL when value fits the field, else what is wrong with it (static). */
-const char *profile_value_check(const struct cw_field_spec *f, const uint8_t *value, size_t len);
+const char *cw_profile_value_check(const struct cw_field_spec *f, const uint8_t *value, size_t len);
 /* Luhn check digit (ISO/IEC 7812-1, annex B) of n digits, 0..9. */
-unsigned int profile_luhn(const char *digits, size_t n);
+unsigned int cw_profile_luhn(const char *digits, size_t n);
 
 /* Whether a word cannot be a record's value: it is of Lua or of the profile. */
-bool profile_word(const struct cw_profile *p, const char *word, size_t len);
+bool cw_profile_word(const struct cw_profile *p, const char *word, size_t len);
 /* Masks everything in a foreign message that could be a value. */
-void profile_mask(const struct cw_profile *p, char *text);
+void cw_profile_mask(const struct cw_profile *p, char *text);
 
 #endif

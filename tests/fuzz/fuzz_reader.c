@@ -74,7 +74,7 @@ op_reset(void *dev, uint8_t slot, bool asserted)
 }
 
 static int
-op_set_line(void *dev, uint8_t slot, const struct cw_line *line)
+op_set_line(void *dev, uint8_t slot, const struct cw_card_line *line)
 {
 	(void)dev;
 	(void)slot;
@@ -83,7 +83,7 @@ op_set_line(void *dev, uint8_t slot, const struct cw_line *line)
 }
 
 static int
-op_best_line(void *dev, uint8_t slot, uint8_t ta1, struct cw_line *line)
+op_best_line(void *dev, uint8_t slot, uint8_t ta1, struct cw_card_line *line)
 {
 	(void)dev;
 	(void)slot;
@@ -184,7 +184,7 @@ static const struct cw_card_ops card_ops = {
 	op_abort, op_present,
 };
 static const struct cw_net_ops net_ops = { op_net_send, op_net_close };
-static const struct cw_store_ops store_ops = { op_write, op_lend };
+static const struct cw_image_ops store_ops = { op_write, op_lend };
 static const struct cw_sys_ops sys_ops = { op_random, op_watchdog, op_log };
 
 static void

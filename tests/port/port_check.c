@@ -10,7 +10,7 @@
 #define QUIET_MS 30
 #define WAIT_ETU 9600
 
-static const struct cw_line line_default = {
+static const struct cw_card_line line_default = {
 	.clk_hz = 4000000, .etu_clk = 372, .guard_etu = 12,
 };
 
@@ -75,7 +75,7 @@ send(const struct cw_port_rig *rig, const struct cw_atr *atr, const uint8_t *buf
     size_t len)
 {
 	const struct cw_reader_config *c = rig->cfg;
-	struct cw_line line = line_default;
+	struct cw_card_line line = line_default;
 	static uint8_t out[64];
 	struct cw_event ev;
 	size_t i;
@@ -107,7 +107,7 @@ void
 cw_port_check_lines(const struct cw_port_rig *rig)
 {
 	const struct cw_reader_config *c = rig->cfg;
-	struct cw_line line = line_default;
+	struct cw_card_line line = line_default;
 
 	assert_int_equal(c->card->set_line(c->dev, 0, &line), 0);
 	line.clk_hz = 0;

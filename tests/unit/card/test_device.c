@@ -14,10 +14,10 @@
 struct plant {
 	struct cw_sim_device d;
 	uint32_t blanks;
-	uint32_t at[CW_DEV_STATIONS_MAX];
+	uint32_t at[CW_DEVICE_STATIONS_MAX];
 	uint32_t binned[4];
 	int feed_cnt, bin_cnt;
-	uint16_t seq[CW_DEV_STATIONS_MAX];
+	uint16_t seq[CW_DEVICE_STATIONS_MAX];
 	uint64_t now_us;
 };
 
@@ -123,36 +123,36 @@ a_card_goes_through(void **state)
 	plant_init(&p, &cfg);
 	assert_int_equal(p.d.input[0], 1);
 	assert_int_equal(p.d.input[2], 2);
-	assert_int_equal(p.d.input[3], CW_DEV_IDLE);
+	assert_int_equal(p.d.input[3], CW_DEVICE_IDLE);
 	assert_int_equal(p.d.input[10], 1);
 	assert_int_equal(p.d.input[11], 10);
 
-	command(&p, 1, CW_DEV_FEED);
-	STATION(&p, 1, CW_DEV_FEEDING, 0, 0, 1, 0, 0);
-	assert_int_equal(p.d.input[3], CW_DEV_EXECUTE);
+	command(&p, 1, CW_DEVICE_FEED);
+	STATION(&p, 1, CW_DEVICE_FEEDING, 0, 0, 1, 0, 0);
+	assert_int_equal(p.d.input[3], CW_DEVICE_EXECUTE);
 	assert_int_equal(reg32(&p, 4), 1);
 	assert_int_equal(p.d.input[11], 9);
 	next = step(&p);
 	assert_int_equal(next, p.now_us + 1000);
 	p.now_us = next - 1;
 	(void)step(&p);
-	STATION(&p, 1, CW_DEV_FEEDING, 0, 0, 1, 0, 0);
+	STATION(&p, 1, CW_DEVICE_FEEDING, 0, 0, 1, 0, 0);
 	p.now_us = next;
 	(void)step(&p);
-	STATION(&p, 1, CW_DEV_CARD, 1, CW_DEV_OK, 1, 0, 0);
+	STATION(&p, 1, CW_DEVICE_CARD, 1, CW_DEVICE_OK, 1, 0, 0);
 
-	command(&p, 1, CW_DEV_GOOD);
-	STATION(&p, 1, CW_DEV_BINNING, 1, CW_DEV_OK, 1, 0, 0);
+	command(&p, 1, CW_DEVICE_GOOD);
+	STATION(&p, 1, CW_DEVICE_BINNING, 1, CW_DEVICE_OK, 1, 0, 0);
 	later(&p, 500);
-	STATION(&p, 1, CW_DEV_EMPTY, 2, CW_DEV_OK, 0, 1, 1);
+	STATION(&p, 1, CW_DEVICE_EMPTY, 2, CW_DEVICE_OK, 0, 1, 1);
 	assert_int_equal(reg32(&p, 6), 1);
 	assert_int_equal(reg32(&p, 8), 0);
 
-	command(&p, 0, CW_DEV_FEED);
+	command(&p, 0, CW_DEVICE_FEED);
 	later(&p, 1000);
-	command(&p, 0, CW_DEV_REJECT);
+	command(&p, 0, CW_DEVICE_REJECT);
 	later(&p, 500);
-	STATION(&p, 0, CW_DEV_EMPTY, 2, CW_DEV_OK, 0, 2, 2);
+	STATION(&p, 0, CW_DEVICE_EMPTY, 2, CW_DEVICE_OK, 0, 2, 2);
 	assert_int_equal(reg32(&p, 8), 1);
 	assert_int_equal(p.binned[1], 1);
 	assert_int_equal(p.binned[2], 1);
@@ -167,29 +167,29 @@ refusals(void **state)
 
 	(void)state;
 	plant_init(&p, &cfg);
-	command(&p, 0, CW_DEV_GOOD);
-	STATION(&p, 0, CW_DEV_EMPTY, 1, CW_DEV_REFUSED, 0, 0, 0);
+	command(&p, 0, CW_DEVICE_GOOD);
+	STATION(&p, 0, CW_DEVICE_EMPTY, 1, CW_DEVICE_REFUSED, 0, 0, 0);
 	command(&p, 0, 0);
-	STATION(&p, 0, CW_DEV_EMPTY, 2, CW_DEV_REFUSED, 0, 0, 0);
+	STATION(&p, 0, CW_DEVICE_EMPTY, 2, CW_DEVICE_REFUSED, 0, 0, 0);
 	command(&p, 0, 4);
-	STATION(&p, 0, CW_DEV_EMPTY, 3, CW_DEV_REFUSED, 0, 0, 0);
+	STATION(&p, 0, CW_DEVICE_EMPTY, 3, CW_DEVICE_REFUSED, 0, 0, 0);
 	command(&p, 0, 0x0101);
-	STATION(&p, 0, CW_DEV_EMPTY, 4, CW_DEV_REFUSED, 0, 0, 0);
-	command(&p, 0, CW_DEV_FEED);
-	STATION(&p, 0, CW_DEV_CARD, 5, CW_DEV_OK, 1, 0, 0);
-	command(&p, 0, CW_DEV_FEED);
-	STATION(&p, 0, CW_DEV_CARD, 6, CW_DEV_REFUSED, 1, 0, 0);
+	STATION(&p, 0, CW_DEVICE_EMPTY, 4, CW_DEVICE_REFUSED, 0, 0, 0);
+	command(&p, 0, CW_DEVICE_FEED);
+	STATION(&p, 0, CW_DEVICE_CARD, 5, CW_DEVICE_OK, 1, 0, 0);
+	command(&p, 0, CW_DEVICE_FEED);
+	STATION(&p, 0, CW_DEVICE_CARD, 6, CW_DEVICE_REFUSED, 1, 0, 0);
 
 	/* Nothing left: no number is used up. */
-	assert_int_equal(p.d.input[3], CW_DEV_SUSPENDED);
-	command(&p, 1, CW_DEV_FEED);
-	STATION(&p, 1, CW_DEV_EMPTY, 1, CW_DEV_HOPPER_EMPTY, 0, 0, 0);
+	assert_int_equal(p.d.input[3], CW_DEVICE_SUSPENDED);
+	command(&p, 1, CW_DEVICE_FEED);
+	STATION(&p, 1, CW_DEVICE_EMPTY, 1, CW_DEVICE_HOPPER_EMPTY, 0, 0, 0);
 	assert_int_equal(reg32(&p, 4), 1);
 	assert_int_equal(p.feed_cnt, 1);
 
 	/* A station that this device does not have. */
 	p.d.hold[10 + 4 * 2] = 9;
-	p.d.hold[11 + 4 * 2] = CW_DEV_FEED;
+	p.d.hold[11 + 4 * 2] = CW_DEVICE_FEED;
 	(void)step(&p);
 	assert_int_equal(p.feed_cnt, 1);
 }
@@ -206,15 +206,15 @@ world_has_no_blank(void **state)
 	plant_init(&p, &cfg);
 	assert_int_equal(p.d.input[11], 65535);
 	p.blanks = 0;
-	command(&p, 0, CW_DEV_FEED);
-	STATION(&p, 0, CW_DEV_EMPTY, 1, CW_DEV_HOPPER_EMPTY, 0, 0, 0);
+	command(&p, 0, CW_DEVICE_FEED);
+	STATION(&p, 0, CW_DEVICE_EMPTY, 1, CW_DEVICE_HOPPER_EMPTY, 0, 0, 0);
 	assert_int_equal(reg32(&p, 4), 0);
-	assert_int_equal(p.d.input[3], CW_DEV_SUSPENDED);
+	assert_int_equal(p.d.input[3], CW_DEVICE_SUSPENDED);
 	assert_int_equal(p.d.input[11], 0);
 	p.blanks = 1;
-	command(&p, 0, CW_DEV_FEED);
-	STATION(&p, 0, CW_DEV_CARD, 2, CW_DEV_OK, 1, 0, 0);
-	assert_int_equal(p.d.input[3], CW_DEV_IDLE);
+	command(&p, 0, CW_DEVICE_FEED);
+	STATION(&p, 0, CW_DEVICE_CARD, 2, CW_DEVICE_OK, 1, 0, 0);
+	assert_int_equal(p.d.input[3], CW_DEVICE_IDLE);
 }
 
 static void
@@ -228,13 +228,13 @@ repetition_does_nothing(void **state)
 	(void)state;
 	plant_init(&p, &cfg);
 	for (i = 1; i <= 5; i++) {
-		command(&p, 0, CW_DEV_FEED);
+		command(&p, 0, CW_DEVICE_FEED);
 		(void)step(&p);
-		command(&p, 0, CW_DEV_GOOD);
+		command(&p, 0, CW_DEVICE_GOOD);
 
 		/* The command of the sequence done last is written again. */
 		(void)step(&p);
-		p.d.hold[11] = CW_DEV_FEED;
+		p.d.hold[11] = CW_DEVICE_FEED;
 		(void)step(&p);
 		assert_int_equal(p.feed_cnt, i);
 		assert_int_equal(p.bin_cnt, i);
@@ -244,8 +244,8 @@ repetition_does_nothing(void **state)
 
 	/* Sequence numbers may wrap: only "another one" counts. */
 	p.seq[0] = 65534;
-	command(&p, 0, CW_DEV_FEED);
-	command(&p, 0, CW_DEV_GOOD);
+	command(&p, 0, CW_DEVICE_FEED);
+	command(&p, 0, CW_DEVICE_GOOD);
 	assert_int_equal(p.d.input[21], 0);
 	assert_int_equal(reg32(&p, 6), 6);
 }
@@ -259,14 +259,14 @@ command_during_a_movement(void **state)
 
 	(void)state;
 	plant_init(&p, &cfg);
-	command(&p, 0, CW_DEV_FEED);
-	command(&p, 0, CW_DEV_GOOD);
-	command(&p, 0, CW_DEV_REJECT);
-	STATION(&p, 0, CW_DEV_FEEDING, 0, 0, 1, 0, 0);
+	command(&p, 0, CW_DEVICE_FEED);
+	command(&p, 0, CW_DEVICE_GOOD);
+	command(&p, 0, CW_DEVICE_REJECT);
+	STATION(&p, 0, CW_DEVICE_FEEDING, 0, 0, 1, 0, 0);
 	later(&p, 100);
-	STATION(&p, 0, CW_DEV_BINNING, 1, CW_DEV_OK, 1, 0, 0);
+	STATION(&p, 0, CW_DEVICE_BINNING, 1, CW_DEVICE_OK, 1, 0, 0);
 	later(&p, 100);
-	STATION(&p, 0, CW_DEV_EMPTY, 3, CW_DEV_OK, 0, 2, 1);
+	STATION(&p, 0, CW_DEVICE_EMPTY, 3, CW_DEVICE_OK, 0, 2, 1);
 }
 
 static void
@@ -279,41 +279,41 @@ jam(void **state)
 
 	(void)state;
 	plant_init(&p, &cfg);
-	command(&p, 0, CW_DEV_FEED);
-	command(&p, 1, CW_DEV_FEED);
+	command(&p, 0, CW_DEVICE_FEED);
+	command(&p, 1, CW_DEVICE_FEED);
 	later(&p, 100);
-	STATION(&p, 0, CW_DEV_CARD, 1, CW_DEV_OK, 1, 0, 0);
-	STATION(&p, 1, CW_DEV_JAMMED, 1, CW_DEV_JAM, 2, 0, 0);
-	assert_int_equal(p.d.input[3], CW_DEV_ABORTED);
+	STATION(&p, 0, CW_DEVICE_CARD, 1, CW_DEVICE_OK, 1, 0, 0);
+	STATION(&p, 1, CW_DEVICE_JAMMED, 1, CW_DEVICE_JAM, 2, 0, 0);
+	assert_int_equal(p.d.input[3], CW_DEVICE_ABORTED);
 
 	/* Others may be cleared, but nothing is fed until the jam is gone. */
-	command(&p, 0, CW_DEV_GOOD);
+	command(&p, 0, CW_DEVICE_GOOD);
 	later(&p, 50);
-	STATION(&p, 0, CW_DEV_EMPTY, 2, CW_DEV_OK, 0, 1, 1);
-	command(&p, 0, CW_DEV_FEED);
-	STATION(&p, 0, CW_DEV_EMPTY, 2, CW_DEV_OK, 0, 1, 1);
-	command(&p, 1, CW_DEV_REJECT);
-	STATION(&p, 1, CW_DEV_JAMMED, 2, CW_DEV_REFUSED, 2, 0, 0);
+	STATION(&p, 0, CW_DEVICE_EMPTY, 2, CW_DEVICE_OK, 0, 1, 1);
+	command(&p, 0, CW_DEVICE_FEED);
+	STATION(&p, 0, CW_DEVICE_EMPTY, 2, CW_DEVICE_OK, 0, 1, 1);
+	command(&p, 1, CW_DEVICE_REJECT);
+	STATION(&p, 1, CW_DEVICE_JAMMED, 2, CW_DEVICE_REFUSED, 2, 0, 0);
 
 	p.d.hold[1] |= 2;
 	(void)step(&p);
-	STATION(&p, 1, CW_DEV_BINNING, 2, CW_DEV_REFUSED, 2, 0, 0);
-	STATION(&p, 0, CW_DEV_FEEDING, 2, CW_DEV_OK, 3, 1, 1);
+	STATION(&p, 1, CW_DEVICE_BINNING, 2, CW_DEVICE_REFUSED, 2, 0, 0);
+	STATION(&p, 0, CW_DEVICE_FEEDING, 2, CW_DEVICE_OK, 3, 1, 1);
 	p.d.hold[1] = 1;
 	later(&p, 50);
-	STATION(&p, 1, CW_DEV_EMPTY, 2, CW_DEV_REFUSED, 0, 2, 2);
+	STATION(&p, 1, CW_DEVICE_EMPTY, 2, CW_DEVICE_REFUSED, 0, 2, 2);
 	assert_int_equal(reg32(&p, 8), 1);
 	later(&p, 50);
-	STATION(&p, 0, CW_DEV_CARD, 3, CW_DEV_OK, 3, 1, 1);
-	command(&p, 1, CW_DEV_FEED);
+	STATION(&p, 0, CW_DEVICE_CARD, 3, CW_DEVICE_OK, 3, 1, 1);
+	command(&p, 1, CW_DEVICE_FEED);
 	later(&p, 100);
-	STATION(&p, 1, CW_DEV_JAMMED, 3, CW_DEV_JAM, 4, 2, 2);
+	STATION(&p, 1, CW_DEVICE_JAMMED, 3, CW_DEVICE_JAM, 4, 2, 2);
 
 	/* A restart does not clear it. */
 	cw_sim_device_restart(&p.d);
 	(void)step(&p);
-	assert_int_equal(p.d.input[3], CW_DEV_ABORTED);
-	assert_int_equal(p.d.input[20 + 8], CW_DEV_JAMMED);
+	assert_int_equal(p.d.input[3], CW_DEVICE_ABORTED);
+	assert_int_equal(p.d.input[20 + 8], CW_DEVICE_JAMMED);
 }
 
 static void
@@ -326,30 +326,30 @@ heartbeat_stops(void **state)
 
 	(void)state;
 	plant_init(&p, &cfg);
-	command(&p, 0, CW_DEV_FEED);
+	command(&p, 0, CW_DEVICE_FEED);
 	beat = p.d.input[1];
 	p.now_us += 5000000;
 	(void)step(&p);
-	assert_int_equal(p.d.input[3], CW_DEV_IDLE);
+	assert_int_equal(p.d.input[3], CW_DEVICE_IDLE);
 	assert_true(p.d.input[1] != beat);
 	p.now_us++;
 	(void)step(&p);
-	assert_int_equal(p.d.input[3], CW_DEV_HELD);
-	command(&p, 1, CW_DEV_FEED);
-	STATION(&p, 1, CW_DEV_EMPTY, 1, CW_DEV_REFUSED, 0, 0, 0);
+	assert_int_equal(p.d.input[3], CW_DEVICE_HELD);
+	command(&p, 1, CW_DEVICE_FEED);
+	STATION(&p, 1, CW_DEVICE_EMPTY, 1, CW_DEVICE_REFUSED, 0, 0, 0);
 
 	/* Stations can be cleared all the same. */
-	command(&p, 0, CW_DEV_REJECT);
-	STATION(&p, 0, CW_DEV_EMPTY, 2, CW_DEV_OK, 0, 2, 1);
+	command(&p, 0, CW_DEVICE_REJECT);
+	STATION(&p, 0, CW_DEVICE_EMPTY, 2, CW_DEVICE_OK, 0, 2, 1);
 	p.d.hold[0]++;
-	command(&p, 1, CW_DEV_FEED);
-	STATION(&p, 1, CW_DEV_CARD, 2, CW_DEV_OK, 2, 0, 0);
+	command(&p, 1, CW_DEVICE_FEED);
+	STATION(&p, 1, CW_DEVICE_CARD, 2, CW_DEVICE_OK, 2, 0, 0);
 
 	p.d.hold[1] = 0;
 	(void)step(&p);
-	assert_int_equal(p.d.input[3], CW_DEV_STOPPED);
-	command(&p, 0, CW_DEV_FEED);
-	STATION(&p, 0, CW_DEV_EMPTY, 3, CW_DEV_REFUSED, 0, 2, 1);
+	assert_int_equal(p.d.input[3], CW_DEVICE_STOPPED);
+	command(&p, 0, CW_DEVICE_FEED);
+	STATION(&p, 0, CW_DEVICE_EMPTY, 3, CW_DEVICE_REFUSED, 0, 2, 1);
 }
 
 static void
@@ -367,25 +367,25 @@ lost_cards(void **state)
 	assert_int_equal(reg32(&p, 12), 0);
 
 	/* While feeding, at the contacts, while moving to the bin. */
-	command(&p, 0, CW_DEV_FEED);
+	command(&p, 0, CW_DEVICE_FEED);
 	cw_sim_device_lost(&p.d, 0);
 	p.at[0] = 0;
 	(void)step(&p);
-	STATION(&p, 0, CW_DEV_EMPTY, 1, CW_DEV_LOST, 0, 3, 1);
-	command(&p, 0, CW_DEV_FEED);
+	STATION(&p, 0, CW_DEVICE_EMPTY, 1, CW_DEVICE_LOST, 0, 3, 1);
+	command(&p, 0, CW_DEVICE_FEED);
 	later(&p, 10);
 	cw_sim_device_lost(&p.d, 0);
 	p.at[0] = 0;
 	(void)step(&p);
-	STATION(&p, 0, CW_DEV_EMPTY, 2, CW_DEV_OK, 0, 3, 2);
-	command(&p, 0, CW_DEV_GOOD);
-	STATION(&p, 0, CW_DEV_EMPTY, 3, CW_DEV_LOST, 0, 3, 2);
-	command(&p, 0, CW_DEV_FEED);
+	STATION(&p, 0, CW_DEVICE_EMPTY, 2, CW_DEVICE_OK, 0, 3, 2);
+	command(&p, 0, CW_DEVICE_GOOD);
+	STATION(&p, 0, CW_DEVICE_EMPTY, 3, CW_DEVICE_LOST, 0, 3, 2);
+	command(&p, 0, CW_DEVICE_FEED);
 	later(&p, 10);
-	command(&p, 0, CW_DEV_GOOD);
+	command(&p, 0, CW_DEVICE_GOOD);
 	cw_sim_device_lost(&p.d, 0);
 	later(&p, 10);
-	STATION(&p, 0, CW_DEV_EMPTY, 5, CW_DEV_LOST, 0, 3, 3);
+	STATION(&p, 0, CW_DEVICE_EMPTY, 5, CW_DEVICE_LOST, 0, 3, 3);
 	assert_int_equal(reg32(&p, 12), 3);
 	assert_int_equal(reg32(&p, 6), 0);
 }
@@ -400,30 +400,30 @@ restart_keeps_everything(void **state)
 
 	(void)state;
 	plant_init(&p, &cfg);
-	command(&p, 0, CW_DEV_FEED);
-	command(&p, 1, CW_DEV_FEED);
+	command(&p, 0, CW_DEVICE_FEED);
+	command(&p, 1, CW_DEVICE_FEED);
 	later(&p, 100);
-	command(&p, 1, CW_DEV_GOOD);
-	command(&p, 2, CW_DEV_FEED);
+	command(&p, 1, CW_DEVICE_GOOD);
+	command(&p, 2, CW_DEVICE_FEED);
 
 	/* One at rest, one on the way to the bin, one being fed. */
 	cw_sim_device_restart(&p.d);
 	(void)step(&p);
 	assert_int_equal(p.d.input[10], 2);
-	assert_int_equal(p.d.input[3], CW_DEV_STOPPED);
+	assert_int_equal(p.d.input[3], CW_DEVICE_STOPPED);
 	assert_int_equal(reg32(&p, 4), 3);
-	STATION(&p, 0, CW_DEV_CARD, 1, CW_DEV_OK, 1, 0, 0);
-	STATION(&p, 1, CW_DEV_BINNING, 1, CW_DEV_OK, 2, 0, 0);
-	STATION(&p, 2, CW_DEV_FEEDING, 0, CW_DEV_OK, 3, 0, 0);
+	STATION(&p, 0, CW_DEVICE_CARD, 1, CW_DEVICE_OK, 1, 0, 0);
+	STATION(&p, 1, CW_DEVICE_BINNING, 1, CW_DEVICE_OK, 2, 0, 0);
+	STATION(&p, 2, CW_DEVICE_FEEDING, 0, CW_DEVICE_OK, 3, 0, 0);
 	later(&p, 100);
-	STATION(&p, 1, CW_DEV_EMPTY, 2, CW_DEV_OK, 0, 1, 2);
-	STATION(&p, 2, CW_DEV_CARD, 1, CW_DEV_OK, 3, 0, 0);
+	STATION(&p, 1, CW_DEVICE_EMPTY, 2, CW_DEVICE_OK, 0, 1, 2);
+	STATION(&p, 2, CW_DEVICE_CARD, 1, CW_DEVICE_OK, 3, 0, 0);
 	assert_int_equal(p.binned[1], 1);
 	assert_int_equal(p.d.input[11], 97);
 
 	/* The card number goes on. */
 	p.d.hold[1] = 1;
-	command(&p, 1, CW_DEV_FEED);
+	command(&p, 1, CW_DEVICE_FEED);
 	card = reg32(&p, 20 + 8 + 3);
 	assert_int_equal(card, 4);
 }
@@ -435,13 +435,13 @@ saved_and_loaded(void **state)
 	    .hopper = 100, .feed_us = 100 };
 	const struct cw_sim_device_config fewer = { .station_cnt = 1,
 	    .hopper = 100 };
-	uint8_t buf[CW_DEV_SAVE_MAX], bad[CW_DEV_SAVE_MAX];
+	uint8_t buf[CW_DEVICE_SAVE_MAX], bad[CW_DEVICE_SAVE_MAX];
 	struct plant p, q;
 	int len, i;
 
 	(void)state;
 	plant_init(&p, &cfg);
-	command(&p, 2, CW_DEV_FEED);
+	command(&p, 2, CW_DEVICE_FEED);
 	later(&p, 100);
 	len = cw_sim_device_save(&p.d, buf, sizeof buf);
 	assert_int_equal(len, 44 + 3 * 24);
@@ -452,7 +452,7 @@ saved_and_loaded(void **state)
 	assert_int_equal(cw_sim_device_load(&q.d, buf, (size_t)len), 0);
 	q.seq[2] = 1;
 	(void)step(&q);
-	STATION(&q, 2, CW_DEV_CARD, 1, CW_DEV_OK, 1, 0, 0);
+	STATION(&q, 2, CW_DEVICE_CARD, 1, CW_DEVICE_OK, 1, 0, 0);
 	assert_int_equal(q.d.input[10], 2);
 	assert_int_equal(q.d.input[11], 99);
 

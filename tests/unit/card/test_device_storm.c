@@ -30,7 +30,7 @@ struct storm {
 	struct cw_sim_device d;
 	struct cw_hands h;
 	struct cw_world *w;
-	uint8_t disk[CW_DEV_SAVE_MAX];	/* as the last turn stored it */
+	uint8_t disk[CW_DEVICE_SAVE_MAX];	/* as the last turn stored it */
 	size_t disk_len;
 	struct cw_hands_ask line[64];	/* on the way to the contacts */
 	size_t line_cnt;
@@ -239,7 +239,7 @@ settle(struct storm *s)
 		s->d.hold[0]++;
 		for (i = 0; i < STATIONS; i++) {
 			s->d.hold[10 + 4 * i] = ++s->seq[i];
-			s->d.hold[11 + 4 * i] = CW_DEV_REJECT;
+			s->d.hold[11 + 4 * i] = CW_DEVICE_REJECT;
 		}
 		turn(s);
 		while (s->line_cnt > 0)
@@ -248,7 +248,7 @@ settle(struct storm *s)
 		turn(s);
 	}
 	for (i = 0; i < STATIONS; i++) {
-		HOLDS(s, s->d.input[20 + 8 * i] == CW_DEV_EMPTY);
+		HOLDS(s, s->d.input[20 + 8 * i] == CW_DEVICE_EMPTY);
 		HOLDS(s, cw_world_card(s->w, i) == NULL);
 	}
 	HOLDS(s, s->good == cw_world_count(s->w, CW_BIN_GOOD));
@@ -321,7 +321,7 @@ lost_said_twice(void **state)
 	cw_sim_device_init(&d, &cfg, &h.mech);
 	d.hold[0] = d.hold[1] = 1;
 	d.hold[10] = 1;
-	d.hold[11] = CW_DEV_FEED;
+	d.hold[11] = CW_DEVICE_FEED;
 	(void)cw_sim_device_step(&d, 1);
 	assert_int_equal(d.input[5], 0);	/* not fed before it is so */
 	assert_int_equal(cw_hands_next(&h, &ask), 1);
@@ -330,10 +330,10 @@ lost_said_twice(void **state)
 	assert_false(cw_hands_lost(&h, 0));
 	cw_hands_fed(&h, 0, 2, 0);		/* another card's answer */
 	(void)cw_sim_device_step(&d, 2);
-	assert_int_equal(d.input[20], CW_DEV_FEEDING);
+	assert_int_equal(d.input[20], CW_DEVICE_FEEDING);
 	cw_hands_fed(&h, 0, 1, 0);
 	(void)cw_sim_device_step(&d, 3);
-	assert_int_equal(d.input[20], CW_DEV_CARD);
+	assert_int_equal(d.input[20], CW_DEVICE_CARD);
 	assert_int_equal(d.input[5], 1);
 	assert_true(cw_hands_lost(&h, 0));
 	assert_false(cw_hands_lost(&h, 1));

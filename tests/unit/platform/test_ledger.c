@@ -294,7 +294,7 @@ issues_a_card(void **state)
 	assert_int_equal(rep.cos_sent, 2);
 	assert_int_equal(rep.readers, 2);
 	assert_int_equal(rep.term[0].dev_feed, 2);
-	assert_int_equal(rep.term[0].dev, CW_DEV_EQUAL);
+	assert_int_equal(rep.term[0].dev, CW_COUNTERS_EQUAL);
 
 	/* a terminal that was restarted speaks before it has read its machine */
 	status(f, 1, 0, 0, 2, id);
@@ -306,7 +306,7 @@ issues_a_card(void **state)
 	status(f, 1, 1002, 51, 2, id);
 	assert_int_equal(cw_ledger_report(f->mem, id, &rep), 0);
 	assert_false(rep.adds_up);
-	assert_int_equal(rep.term[0].dev, CW_DEV_DIFFERS);
+	assert_int_equal(rep.term[0].dev, CW_COUNTERS_DIFFERS);
 	assert_int_equal(rep.cos_sent, 2);
 }
 

@@ -84,7 +84,7 @@ struct fake {
 	const uint8_t *lent;	/* of a send that is not answered yet */
 	size_t lent_len;
 	uint8_t lent_copy[300];
-	struct cw_line line;	/* as set last */
+	struct cw_card_line line;	/* as set last */
 	uint32_t clk_best_hz;	/* what the board can do; 0: no speed but 372 */
 	uint8_t ta1_best;	/* and D: the only ta1 it takes; 0: all */
 
