@@ -103,6 +103,36 @@ struct cw_sys_ops {
 	void (*log)(void *dev, int level, const char *line);
 };
 
+/*
+ * Settings memory: an I2C EEPROM on a board, a file on a host.  Both calls
+ * block, at most 10 ms a page; no settings call is made while a card is active.
+ */
+struct cw_nvm_ops {
+	/* 0, CW_EIO, or CW_ERANGE when off + len is past the end */
+	int (*read)(void *dev, uint32_t off, uint8_t *buf, size_t len);
+	/*
+	 * Returns when the bytes are in the cells.  When power is lost meanwhile
+	 * each byte is the old one, the new one, or anything, up to the page
+	 * that was being written.
+	 */
+	int (*write)(void *dev, uint32_t off, const uint8_t *buf, size_t len);
+};
+
+/*
+ * Program memory that the running image may change: the other slot and the
+ * state pages.  Blocking; the core stands still during an erase (STM32F103
+ * data sheet: 20 to 40 ms a page, 40 to 70 us a half-word).
+ */
+struct cw_flash_ops {
+	/* The whole page that holds off becomes 0xFF.  0, CW_EIO, CW_ERANGE. */
+	int (*erase)(void *dev, uint32_t off);
+	/* off and len even; every half-word must be erased (or become 0).
+	 * Reads back; CW_EIO when a cell did not take it. */
+	int (*program)(void *dev, uint32_t off, const uint8_t *buf, size_t len);
+	/* Lends the bytes in place, valid for ever; NULL when out of range. */
+	const uint8_t *(*lend)(void *dev, uint32_t off, size_t len);
+};
+
 enum cw_event_kind {
 	CW_EV_TICK,		/* nothing but time; also the first event */
 	CW_EV_NET_OPEN,		/* .conn: somebody connected */
