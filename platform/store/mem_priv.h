@@ -118,7 +118,8 @@ int cw_mem_payload_get(void *h, uint64_t order, uint64_t record, uint8_t *buf, s
 int cw_mem_payload_destroy(void *h, uint64_t order, uint64_t record);
 int cw_mem_result_add(void *h, const struct cw_st_result *r);
 int cw_mem_result_list(void *h, const struct cw_st_result_page *p, struct cw_st_result *out, size_t cap);
-int cw_mem_result_find_serial(void *h, const uint8_t *serial, size_t len, struct cw_st_result *out, size_t cap);
+int cw_mem_result_find_serial(void *h, const uint8_t *serial, size_t len,
+    struct cw_st_result *out, size_t cap);
 int cw_mem_result_find_card(void *h, uint32_t term, uint32_t card_no, struct cw_st_result *out, size_t cap);
 int cw_mem_result_trace(void *h, uint64_t id, char *buf, size_t cap);
 int cw_mem_result_causes(void *h, uint64_t order, struct cw_st_cause *out, size_t cap);

@@ -207,13 +207,15 @@ int cw_sq_record_move(void *h, struct cw_st_move *m);
 int cw_sq_record_waiting(void *h, const struct cw_st_record *after, struct cw_st_record *out, size_t cap);
 int cw_sq_record_leased(void *h, uint32_t term, const struct cw_st_record *after,
     struct cw_st_record *out, size_t cap);
-int cw_sq_record_list(void *h, uint64_t order, const struct cw_st_page *p, struct cw_st_record *out, size_t cap);
+int cw_sq_record_list(void *h, uint64_t order, const struct cw_st_page *p,
+    struct cw_st_record *out, size_t cap);
 int cw_sq_record_find_fp(void *h, const uint8_t fp[CW_FP_LEN], struct cw_st_record *r);
 int cw_sq_payload_get(void *h, uint64_t order, uint64_t record, uint8_t *buf, size_t cap);
 int cw_sq_payload_destroy(void *h, uint64_t order, uint64_t record);
 int cw_sq_result_add(void *h, const struct cw_st_result *r);
 int cw_sq_result_list(void *h, const struct cw_st_result_page *p, struct cw_st_result *out, size_t cap);
-int cw_sq_result_find_serial(void *h, const uint8_t *serial, size_t len, struct cw_st_result *out, size_t cap);
+int cw_sq_result_find_serial(void *h, const uint8_t *serial, size_t len,
+    struct cw_st_result *out, size_t cap);
 int cw_sq_result_find_card(void *h, uint32_t term, uint32_t card_no, struct cw_st_result *out, size_t cap);
 int cw_sq_result_trace(void *h, uint64_t id, char *buf, size_t cap);
 int cw_sq_result_causes(void *h, uint64_t order, struct cw_st_cause *out, size_t cap);
