@@ -12,6 +12,7 @@ test="$build openssl curl sqlite3 mbpoll clang libclang-rt-14-dev
     gcc-arm-none-eabi libnewlib-arm-none-eabi"
 model="spin gcc libc6-dev"
 docs="lowdown"
+firmware="$build gcc-arm-none-eabi libnewlib-arm-none-eabi dpkg-dev"
 
 want=
 for group in "$@"; do
@@ -20,6 +21,7 @@ for group in "$@"; do
 	test) want="$want $test" ;;
 	model) want="$want $model" ;;
 	docs) want="$want $docs" ;;
+	firmware) want="$want $firmware" ;;
 	*) echo "deps.sh: no group '$group'" >&2; exit 2 ;;
 	esac
 done
