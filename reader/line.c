@@ -131,6 +131,8 @@ act_rst(struct cw_reader *r, struct cw_reader_slot *s)
 	line.etu_clk = ETU_CLK_RESET;
 	line.guard_etu = GUARD_ETU_RESET;
 	line.convention = CW_DIRECT;
+	line.turn_etu = GUARD_ETU_RESET;
+	line.t1 = false;
 	err = line_set(r, s, &line);
 	if (err < 0)
 		return err;

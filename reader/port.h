@@ -25,12 +25,24 @@
  * again; only the board knows the time.
  */
 
-/* ISO/IEC 7816-3:2006, clauses 7 and 8 */
+/*
+ * How characters go over the line: ISO/IEC 7816-3:2006, clauses 7, 10 and 11.
+ *
+ * t1 false (ATR, PPS, T=0): the receiver signals a wrong parity and the sender
+ * repeats; the board does both sides of it.  t1 true: nobody signals and nobody
+ * repeats.  CW_EV_NACK and CW_EV_PARITY do not occur; a character whose parity
+ * was wrong (or that was overrun) is delivered as it came and counted in the
+ * event's bad_cnt, and the core has the block sent again.
+ */
 struct cw_card_line {
 	uint32_t clk_hz;	/* 1e6..5e6 before PPS, the card's limit after */
 	uint32_t etu_clk;	/* clocks per etu, F/D: 372 at reset */
-	uint16_t guard_etu;	/* 12 + N: leading edge to leading edge */
+	uint16_t guard_etu;	/* between leading edges of characters that we
+				 * send: 12 + N; 11 in T=1 with N = 255 */
 	enum cw_convention convention;
+	uint16_t turn_etu;	/* from the last leading edge of the card to our
+				 * first, at least: 12; in T=1 BGT, 22 */
+	bool t1;		/* T=1: no error signal, no repetition */
 };
 
 /*
@@ -63,13 +75,19 @@ struct cw_card_ops {
 	 * the card's best downward.
 	 */
 	int (*best_line)(void *dev, uint8_t slot, uint8_t ta1, struct cw_card_line *line);
-	/* borrows buf until CW_EV_SENT / CW_EV_NACK */
+	/*
+	 * Borrows buf until CW_EV_SENT / CW_EV_NACK.  Characters that the
+	 * card sent before and that no recv asked for are dropped.
+	 */
 	int (*send)(void *dev, uint8_t slot, const uint8_t *buf, size_t len);
 	/*
 	 * Receives 1..cap characters, each due within wait_etu of the one
 	 * before; delivers CW_EV_RECV as soon as it has cap of them or the
 	 * line falls silent for a while with some in hand, CW_EV_SILENT
-	 * after wait_etu without any.
+	 * after wait_etu without any.  A block of T=1 and an ATR are read in
+	 * parts: characters that come between two recv are kept (as many as
+	 * the longest block has, 259), and the wait for the next runs from the
+	 * last one that came.
 	 */
 	int (*recv)(void *dev, uint8_t slot, size_t cap, uint32_t wait_etu);
 	/* Ends send or recv without event. */
@@ -157,7 +175,8 @@ struct cw_event {
 	const uint8_t *buf;
 	size_t len;
 	size_t idx;
-	uint32_t bad_cnt;
+	uint32_t bad_cnt;	/* T=0: repetitions; T=1: characters in buf that
+				 * came with a wrong parity */
 	uint64_t line_etu;	/* RECV, SENT: etu the line was in use since the last event
 				 * of the slot, if the board knows; else 0 */
 };

@@ -12,6 +12,7 @@
 
 static const struct cw_card_line line_default = {
 	.clk_hz = 4000000, .etu_clk = 372, .guard_etu = 12,
+	.turn_etu = 12,
 };
 
 static void
