@@ -97,6 +97,7 @@ slot_out(struct cw_reader *r, struct cw_reader_slot *s)
 	m.present = s->present;
 	m.card_session = s->card_session;
 	m.state = (uint8_t)s->state;
+	m.last_attempt = s->last_attempt;
 	s->announce = false;
 	cw_reader_reply_send(r, cw_rl_put_slot(r->cfg.tx_mem, TX_CAP, 0, &m));
 }

@@ -169,11 +169,13 @@ cw_reader_slot_card(struct cw_reader *r, struct cw_reader_slot *s,
 	cw_reader_log(r, 3, inserted ? "slot.inserted" : "slot.removed", s,
 	    NULL);
 	s->present = inserted;
-	if (inserted)
-		s->card_session++;
 	s->announce = true;
 	s->tail_good = false;
+
+	/* What is dropped was meant for the card before. */
 	cw_reader_engine_drop_all(r, s, false, CW_OUT_SKIPPED);
+	if (inserted)
+		s->card_session++;
 	if (s->running && !s->ending)
 		cw_reader_engine_end(r, s, CW_OUT_REMOVED);
 	else if (s->state == CW_SLOT_IDLE)

@@ -148,6 +148,7 @@ struct cw_ln_card {
 	uint64_t intent_lsn, result_lsn;
 	uint64_t boot_id;
 	uint32_t base_no;	/* last card number of the station before it */
+	uint64_t run;		/* attempt of its first program at the reader */
 	uint32_t fed, good, reject;	/* the machine's counters then */
 	uint64_t in_us;		/* at the contacts since */
 	struct cw_ln_prog prog[CW_LN_PROGS];
@@ -197,6 +198,7 @@ struct cw_ln_station {
 	uint8_t present;
 	uint32_t session, session_used;
 	uint64_t lost_us;	/* reader away since, mid-card; 0 = here */
+	uint64_t last_attempt;	/* that it has taken in its boot, or was sent */
 	uint64_t run_us;
 
 	uint8_t end_bin;	/* BINNED: where the card went */

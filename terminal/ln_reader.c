@@ -138,7 +138,7 @@ run_one(struct cw_line *l, struct cw_ln_station *st, int k)
 	struct cw_rl_run m = { .slot = st->slot };
 	int err;
 
-	m.attempt = c->end.attempt + (unsigned int)k;
+	m.attempt = c->run + (unsigned int)k;
 	m.flags = k == CW_LN_PERSO ? CW_RUN_PERSONAL : 0;
 	if (k == CW_LN_PERSO && c->prog[CW_LN_BURN].state != CW_LN_RUN_NONE)
 		m.flags |= CW_RUN_CHAIN;
@@ -175,7 +175,7 @@ cw_ln_reader_ack(struct cw_line *l, struct cw_ln_station *st)
 	for (unsigned int k = 0; k < CW_LN_PROGS; k++)
 		if (st->cur.prog[k].result)
 			cw_ln_reader_simple(l, st, CW_RL_RESULT_ACK,
-			    st->cur.end.attempt + k);
+			    st->cur.run + k);
 }
 
 static struct cw_ln_station *
@@ -195,7 +195,7 @@ prog_of(struct cw_ln_station *st, uint64_t attempt)
 
 	for (unsigned int k = 0; k < CW_LN_PROGS; k++)
 		if (c->used && c->prog[k].state > CW_LN_RUN_WAIT &&
-		    c->end.attempt + k == attempt)
+		    c->run + k == attempt)
 			return &c->prog[k];
 	return NULL;
 }
@@ -220,8 +220,10 @@ hello_stations(struct cw_line *l, struct cw_ln_reader *r, bool same_boot)
 		/* What runs there now belongs to a life before this one. */
 		if (!r->seen)
 			cw_ln_reader_simple(l, st, CW_RL_ABORT, 0);
-		if (!same_boot)
+		if (!same_boot) {
 			st->session_used = 0;
+			st->last_attempt = 0;
+		}
 		if (st->state != CW_LN_RUN)
 			continue;
 		if (!same_boot) {
@@ -234,7 +236,7 @@ hello_stations(struct cw_line *l, struct cw_ln_reader *r, bool same_boot)
 
 			if (s == CW_LN_RUN_SENT || s == CW_LN_RUN_TAKEN)
 				cw_ln_reader_simple(l, st, CW_RL_QUERY,
-				    st->cur.end.attempt + k);
+				    st->cur.run + k);
 		}
 	}
 }
@@ -288,7 +290,7 @@ run_refused(struct cw_line *l, struct cw_ln_station *st, unsigned int k,
 
 	cw_ln_log(l, CW_LINE_WARN, "run.refused", "station=%u attempt=%llu "
 	    "err=%s text=\"%s\"", st->idx + 1u,
-	    (unsigned long long)(c->end.attempt + k), cw_err_name(m->err),
+	    (unsigned long long)(c->run + k), cw_err_name(m->err),
 	    m->text);
 	prog_end(&c->prog[k], m->err == CW_EREMOVED ? CW_OUT_REMOVED :
 	    m->err == CW_EFORMAT ? CW_OUT_PROGRAM : CW_OUT_ABORTED);
@@ -296,7 +298,7 @@ run_refused(struct cw_line *l, struct cw_ln_station *st, unsigned int k,
 	/* Its personal program must not follow on the program before. */
 	if (k == CW_LN_BURN && c->prog[CW_LN_PERSO].state > CW_LN_RUN_WAIT)
 		cw_ln_reader_simple(l, st, CW_RL_ABORT,
-		    c->end.attempt + CW_LN_PERSO);
+		    c->run + CW_LN_PERSO);
 	judge(l, st);
 }
 
@@ -325,7 +327,7 @@ on_error(struct cw_line *l, struct cw_ln_reader *r, const struct cw_frame *f)
 			const struct cw_ln_prog *p = &st->cur.prog[k];
 
 			if (st->state == CW_LN_RUN && p->state == CW_LN_RUN_SENT &&
-			    run_id(st->cur.end.attempt + k) == f->id) {
+			    run_id(st->cur.run + k) == f->id) {
 				run_refused(l, st, k, &m);
 				return 0;
 			}
@@ -407,6 +409,32 @@ keep_facts(struct cw_line *l, struct cw_ln_station *st, unsigned int k)
 	e->trace_len = (uint16_t)t.len;
 }
 
+/* Rule 4 of the reader link: attempt, boot and card session as in its RUN. */
+static bool
+of_this_card(const struct cw_ln_reader *r, const struct cw_ln_station *st,
+    const struct cw_rl_result *m)
+{
+	return m->boot_id == r->boot_id && (st->session_used == 0 ||
+	    m->card_session == st->session_used);
+}
+
+/* It ended, but on which card nobody knows. */
+static void
+result_of_another(struct cw_line *l, struct cw_ln_station *st,
+    struct cw_ln_prog *p)
+{
+	const struct cw_rl_result *m = &l->result;
+
+	cw_ln_log(l, CW_LINE_WARN, "result.foreign", "station=%u attempt=%llu "
+	    "boot=%llx session=%u: not those of its RUN; the card's content is "
+	    "unknown", st->idx + 1u, (unsigned long long)m->attempt,
+	    (unsigned long long)m->boot_id, m->card_session);
+	if (p == &st->cur.prog[CW_LN_PERSO])
+		p->flags |= CW_RES_TOUCHED;
+	prog_end(p, CW_OUT_READER_LOST);
+	judge(l, st);
+}
+
 static int
 on_result(struct cw_line *l, struct cw_ln_reader *r, const struct cw_frame *f)
 {
@@ -433,8 +461,12 @@ on_result(struct cw_line *l, struct cw_ln_reader *r, const struct cw_frame *f)
 			cw_ln_reader_ack(l, st);
 		return 0;
 	}
-	prog_end(p, m->outcome);
 	p->result = true;
+	if (!of_this_card(r, st, m)) {
+		result_of_another(l, st, p);
+		return 0;
+	}
+	prog_end(p, m->outcome);
 	p->flags = m->flags;
 	p->sw = m->sw;
 	p->step = m->step;
@@ -482,6 +514,11 @@ on_slot(struct cw_line *l, struct cw_ln_reader *r, const struct cw_frame *f)
 	st = station_by_slot(l, r, m.slot);
 	if (st == NULL)
 		return 0;
+	/* No attempt would rise above it any more. */
+	if (m.last_attempt > UINT64_MAX - 2 * CW_LN_PROGS)
+		return CW_EFORMAT;
+	if (m.last_attempt > st->last_attempt)
+		st->last_attempt = m.last_attempt;
 	st->present = m.present;
 	st->session = m.card_session;
 	cw_ln_station_step(l, st);

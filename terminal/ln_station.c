@@ -396,6 +396,12 @@ step_seat(struct cw_line *l, struct cw_ln_station *st)
 		return true;
 	}
 	st->session_used = st->present == 1 ? st->session : 0;
+
+	/* The journal's number, unless the slot has seen a higher one: from
+	 * another terminal, or from this one with another journal. */
+	st->cur.run = st->cur.end.attempt > st->last_attempt ?
+	    st->cur.end.attempt : st->last_attempt + 1;
+	st->last_attempt = st->cur.run + CW_LN_PROGS - 1;
 	st->run_us = l->now;
 	cw_ln_set_state(l, st, CW_LN_RUN);
 	return true;

@@ -527,6 +527,7 @@ cw_rl_put_slot(uint8_t *out, size_t cap, uint32_t id,
 	cw_wr_u8(&w, m->present);
 	cw_wr_u32(&w, m->card_session);
 	cw_wr_u8(&w, m->state);
+	cw_wr_u64(&w, m->last_attempt);
 	return seal(&w, out, id, CW_RL_SLOT);
 }
 
@@ -539,6 +540,7 @@ cw_rl_get_slot(struct cw_rl_slot *m, const uint8_t *body, size_t len)
 	m->present = cw_rd_u8(&r);
 	m->card_session = cw_rd_u32(&r);
 	m->state = cw_rd_u8(&r);
+	m->last_attempt = cw_rd_u64(&r);
 	return cw_wire_judge(&r, slot_ok(m));
 }
 

@@ -186,6 +186,7 @@ struct cw_rl_slot {
 	uint8_t present;	/* 0 no card, 1 card, 2 unknown (no switch) */
 	uint32_t card_session;
 	uint8_t state;		/* enum cw_slot_state of the reader core */
+	uint64_t last_attempt;	/* of the last RUN taken since boot; 0 = none */
 };
 
 /*

@@ -621,6 +621,24 @@ test_removed(void **state)
 		assert_int_equal(cw_rl_get_slot(&slot, fr.body, fr.body_len), 0);
 	assert_int_equal(slot.present, 1);
 	assert_int_equal(slot.card_session, 2);
+	assert_int_equal(slot.last_attempt, 2);
+
+	/* A missed removal: both results are of the card that they named. */
+	fake_run_prog(f, 3, 0, prog, (size_t)len);
+	fake_run_prog(f, 4, 0, prog, (size_t)len);
+	fake_run(f, SECOND);
+	fake_insert(f, true);
+	fake_run(f, SECOND);
+	f->sent_off = 0;
+	for (int i = 0; i < 4; i++)
+		fake_result(f, &m);
+	assert_int_equal(m.attempt, 3);
+	assert_int_equal(m.card_session, 2);
+	f->sent_off = 0;
+	for (int i = 0; i < 3; i++)
+		fake_result(f, &m);
+	assert_int_equal(m.attempt, 4);
+	assert_int_equal(m.card_session, 2);
 	fake_end(f);
 }
 

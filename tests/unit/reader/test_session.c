@@ -59,6 +59,7 @@ test_hello(void **state)
 	assert_int_equal(slot.present, 1);
 	assert_int_equal(slot.card_session, 1);
 	assert_int_equal(slot.state, CW_SLOT_READY);
+	assert_int_equal(slot.last_attempt, 0);
 
 	fake_frame(f, cw_rl_put_empty(FAKE_OUT, 42, CW_RL_PING));
 	assert_true(fake_next(f, CW_RL_PONG, &fr));

@@ -652,6 +652,8 @@ world_audit(struct world *w)
 	unsigned int copies[WORLD_RECORDS + 1] = { 0 };
 	uint32_t in_bins = 0, untold = 0;
 
+	assert_int_equal(w->bad_frames, 0);
+
 	for (uint32_t no = 1; no <= w->dev.fed; no++) {
 		const struct card *c = &w->card[no];
 

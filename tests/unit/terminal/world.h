@@ -64,6 +64,7 @@ struct reader {
 	struct cw_sha256 hash;
 	uint32_t got;
 	uint64_t last_attempt;
+	uint32_t wrong_boot, wrong_session;	/* added in its RESULTs */
 	enum play play[16];	/* by card; then PLAY_GOOD */
 	unsigned int play_cnt, play_at;
 	bool burn_good;
@@ -120,6 +121,7 @@ struct world {
 	unsigned int missort_at;	/* rejected card that falls into the good bin */
 
 	struct reader reader[WORLD_READERS];
+	unsigned int bad_frames;	/* that the line would not take */
 	bool no_prefetch, hold_commits;
 	unsigned int quarantine;
 };

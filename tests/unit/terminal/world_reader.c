@@ -30,7 +30,7 @@ reader_slot(struct world *w, unsigned int i)
 {
 	struct reader *r = &w->reader[i];
 	struct cw_rl_slot m = { .present = r->present,
-	    .card_session = r->session };
+	    .card_session = r->session, .last_attempt = r->last_attempt };
 
 	if (r->hello)
 		reader_out(w, i, cw_rl_put_slot(rbuf, sizeof rbuf, 0, &m));
@@ -60,8 +60,8 @@ reader_result(struct world *w, unsigned int i, unsigned int k)
 	m.outcome = r->kept[k].outcome;
 	m.flags = r->kept[k].flags;
 	m.sw = r->kept[k].sw;
-	m.boot_id = r->boot_id;
-	m.card_session = r->session;
+	m.boot_id = r->boot_id + r->wrong_boot;
+	m.card_session = r->session + r->wrong_session;
 	m.step_cnt = 1;
 	m.steps[0].sw = m.sw;
 	m.steps[0].us = 42;
@@ -309,8 +309,10 @@ world_readers_round(struct world *w)
 				continue;
 			assert_true(cw_frame_peek(&f, q.buf[k], q.len[k],
 			    CW_RLINK_VERSION, CW_RLINK_BODY_MAX) > 0);
-			assert_int_equal(cw_line_reader_frame(w->line, i, &f,
-			    w->now), 0);
+			if (cw_line_reader_frame(w->line, i, &f, w->now) < 0) {
+				w->bad_frames++;
+				world_reader_down(w, i, 100000);
+			}
 		}
 		world_queue_clear(&q);
 		if (!r->up && w->now >= r->down_until && w->line != NULL &&

@@ -196,6 +196,7 @@ make_slot(union any *m, bool big)
 	m->slot.present = big ? 2 : 0;
 	m->slot.card_session = big ? UINT32_MAX : 0;
 	m->slot.state = big ? 255 : 0;
+	m->slot.last_attempt = big ? UINT64_MAX : 0;
 }
 
 #define CODEC(fn, member) \

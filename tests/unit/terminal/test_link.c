@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the line makes of a reader's session: attempts, boots, card sessions. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "cw/err.h"
+#include "cw/outcome.h"
+#include "world_priv.h"
+
+static struct world w;
+
+static void
+begin(unsigned int stations, unsigned int records)
+{
+	world_init(&w, stations, records);
+	world_start(&w);
+}
+
+static void
+end(void)
+{
+	world_settle(&w);
+	world_audit(&w);
+	world_fini(&w);
+}
+
+/* The journal is written off, the readers run on: their slots have seen higher
+ * attempts than a new journal begins with, and no blank may be lost by it. */
+static void
+test_new_journal(void **state)
+{
+	(void)state;
+	begin(2, 12);
+	assert_true(world_run(&w, 3000));
+	world_settle(&w);
+	assert_true(w.reader[0].last_attempt > 4);
+	world_kill(&w, 0);
+	memdisk_fini(&w.disk);
+	memdisk_init(&w.disk);
+	w.acked = 0;
+	w.record_cnt = 24;
+	world_start(&w);
+	assert_true(world_run(&w, 3000));
+	assert_int_equal(w.count_good, 24);
+	assert_int_equal(w.dev.fed, 24);
+	end();
+}
+
+/* Another terminal had the reader while ours was away, at any point of a card
+ * and of the INTENT ahead of it. */
+static void
+test_attempt_overtaken(void **state)
+{
+	(void)state;
+	for (int n = 1; n < 60; n++) {
+		begin(1, 4);
+		for (int i = 0; i < n; i++)
+			world_round(&w);
+		world_reader_down(&w, 0, 50000);
+		w.reader[0].last_attempt += 1000;
+		assert_true(world_run(&w, 3000));
+		assert_int_equal(w.count_good, 4);
+		assert_int_equal(w.dev.fed, 4);
+		end();
+	}
+}
+
+/* There is no attempt above such a one: the reader is not what it says. */
+static void
+test_attempt_end(void **state)
+{
+	(void)state;
+	begin(1, 1);
+	w.reader[0].last_attempt = UINT64_MAX - 1;
+	for (int i = 0; i < 400; i++)
+		world_round(&w);
+	assert_int_equal(w.dev.reject, 0);
+	assert_int_equal(w.reader[0].play_at, 0);
+	assert_true(w.bad_frames > 0);
+	world_fini(&w);
+}
+
+/* A RESULT counts for the card that its RUN named, in the boot that took it. */
+static void
+test_result_of_another(void **state)
+{
+	(void)state;
+	for (int k = 0; k < 2; k++) {
+		begin(1, 1);
+		w.attempts_max = 1;
+		w.reader[0].wrong_boot = k == 0;
+		w.reader[0].wrong_session = k == 1;
+		assert_true(world_run(&w, 3000));
+		assert_int_equal(w.count_good, 0);
+		assert_int_equal(w.count_doubt, 1);
+		assert_int_equal(w.rec[1].outcome, CW_OUT_READER_LOST);
+		assert_int_equal(w.card[1].bin, CW_DEVBIN_REJECT);
+		assert_int_equal(w.reader[0].kept_cnt, 0);
+		end();
+	}
+}
+
+/* Without a byte of the record sent, the card is a reject and nothing more. */
+static void
+test_burn_of_another(void **state)
+{
+	(void)state;
+	world_init(&w, 1, 1);
+	w.has_data = false;
+	w.attempts_max = 1;
+	w.reader[0].wrong_session = 1;
+	world_start(&w);
+	assert_true(world_run(&w, 3000));
+	assert_int_equal(w.count_reject, 1);
+	assert_int_equal(w.rec[1].outcome, CW_OUT_READER_LOST);
+	end();
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_new_journal),
+		cmocka_unit_test(test_attempt_overtaken),
+		cmocka_unit_test(test_attempt_end),
+		cmocka_unit_test(test_result_of_another),
+		cmocka_unit_test(test_burn_of_another),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
