@@ -8,9 +8,9 @@
 #include "platform/ledger_priv.h"
 
 uint8_t
-cw_lg_wire_state(uint8_t state)
+cw_lg_wire_state(const struct cw_st_order *o)
 {
-	switch ((enum cw_st_order_state)state) {
+	switch ((enum cw_st_order_state)o->state) {
 	case CW_ORD_READY:
 	case CW_ORD_RUNNING:
 		return CW_ORDER_RUN;
@@ -19,9 +19,14 @@ cw_lg_wire_state(uint8_t state)
 		return CW_ORDER_PAUSE;
 	case CW_ORD_CANCELLING:
 		return CW_ORDER_CANCEL;
+	case CW_ORD_DONE:
+		/* A terminal that has closed an order takes no lease of it ever
+		 * again, but a person may still have these made again. */
+		if (o->counts.rec[CW_REC_FAILED] + o->counts.rec[CW_REC_IN_DOUBT] > 0)
+			return CW_ORDER_PAUSE;
+		return CW_ORDER_CLOSED;
 	case CW_ORD_INTAKE:
 	case CW_ORD_CANCELLED:
-	case CW_ORD_DONE:
 	case CW_ORD_CLOSED:
 	case CW_ORD_CNT:
 	default:
@@ -75,7 +80,7 @@ cw_lg_send_order(struct cw_ledger *l, struct lg_term *t, uint64_t order)
 	if (err < 0)
 		return cw_lg_reset(l, err);
 	p->order = o.id;
-	p->state = cw_lg_wire_state(o.state);
+	p->state = cw_lg_wire_state(&o);
 	p->has_cos = o.has_cos;
 	p->has_data = o.has_data;
 	p->production = o.production;

@@ -75,7 +75,7 @@ change_state(struct cw_ledger *l, const struct change *c, uint64_t now_ms,
 		return err;
 	*done = true;
 	l->work = true;
-	cw_lg_tell_state(l, o.id, cw_lg_wire_state(o.state));
+	cw_lg_tell_state(l, o.id, cw_lg_wire_state(&o));
 	return 0;
 }
 
@@ -229,6 +229,10 @@ cw_ledger_remake(struct cw_ledger *l, uint64_t order, uint64_t record,
 	if (err < 0)
 		return err;
 	l->work = true;
+
+	/* Terminals hold the order back since it ended. */
+	if (n > 0)
+		cw_lg_tell_state(l, order, cw_lg_wire_state(&o));
 	err = cw_ledger_flush(l, now_ms);
 	return err < 0 ? err : n;
 }

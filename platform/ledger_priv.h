@@ -101,7 +101,8 @@ void cw_lg_drop_lease(struct lg_term *t, uint64_t order, uint64_t record, uint32
 int cw_lg_dispatch(struct cw_ledger *l);
 /* Sends what is due, after a commit. */
 int cw_lg_send_due(struct cw_ledger *l, uint64_t now_ms);
-uint8_t cw_lg_wire_state(uint8_t state);
+/* What terminals are told of its state; the order's counts must be there. */
+uint8_t cw_lg_wire_state(const struct cw_st_order *o);
 /* ORDER to one terminal; ENOENT is no error. */
 int cw_lg_send_order(struct cw_ledger *l, struct lg_term *t, uint64_t order);
 int cw_lg_send_chunk(struct cw_ledger *l, struct lg_term *t, const struct cw_pl_get *g);

@@ -292,7 +292,7 @@ settle_order(struct cw_ledger *l, uint64_t id)
 	if (err == 0 && (o.state != was || o.state == CW_ORD_BLOCKED) &&
 	    l->tell_cnt < LG_TOUCHED_MAX)
 		l->tell[l->tell_cnt++] = (struct cw_pl_order_state_msg){ o.id,
-		    cw_lg_wire_state(o.state) };
+		    cw_lg_wire_state(&o) };
 	return err;
 }
 

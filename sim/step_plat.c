@@ -416,8 +416,6 @@ cw_step_plat_op(struct cw_step *s, enum step_op op, unsigned int o)
 		break;
 	case STEP_OP_REMAKE:
 	default:
-		if (order_over(s, o))
-			return CW_ESTATE;
 		err = cw_ledger_remake(l, id, 0, "stepper", now);
 
 		/* An error of the store does not say that nothing was done. */

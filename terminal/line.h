@@ -38,10 +38,12 @@
  * the only way it ever recovers.
  *
  * Memory: leases and results in hand are bounded by the credit asked for, the
- * last epoch of each record is kept until its order closes (about 32 bytes).
+ * last epoch of each record is kept until its order closes (about 32 bytes).  Of
+ * all orders but CW_LINE_ORDERS_MAX nothing else is: the others are put to sleep
+ * as long as nothing of them is in hand, and learnt again with their next lease.
  */
 #define CW_LINE_STATIONS_MAX CW_DEVVIEW_STATIONS_MAX
-#define CW_LINE_ORDERS_MAX 64	/* open at one time */
+#define CW_LINE_ORDERS_MAX 64	/* awake at one time */
 #define CW_LINE_TRACE_MAX 16000	/* bytes of one card's trace text */
 /* A program's capture with this id is the chip's serial number (<= 16 bytes). */
 #define CW_LINE_CAPTURE_SERIAL 1

@@ -78,6 +78,7 @@ struct cw_ln_order {
 	uint32_t blob_len, blob_got;
 	uint64_t get_us;	/* last GET */
 	bool ask;		/* its state is not confirmed on this link yet */
+	bool asleep;		/* only its state and epochs are kept */
 	void *profile;
 	uint8_t *burn;		/* burn program */
 	uint16_t burn_len;
@@ -147,8 +148,8 @@ struct cw_ln_card {
 	struct cw_ln_order *order;	/* NULL: a card without an INTENT */
 	uint64_t intent_lsn, result_lsn;
 	uint64_t boot_id;
-	uint32_t base_no;	/* last card number of the station before it */
 	uint64_t run;		/* attempt of its first program at the reader */
+	uint32_t base_no;	/* last card number of the station before it */
 	uint32_t fed, good, reject;	/* the machine's counters then */
 	uint64_t in_us;		/* at the contacts since */
 	struct cw_ln_prog prog[CW_LN_PROGS];
@@ -197,8 +198,8 @@ struct cw_ln_station {
 	/* reader's slot */
 	uint8_t present;
 	uint32_t session, session_used;
-	uint64_t lost_us;	/* reader away since, mid-card; 0 = here */
 	uint64_t last_attempt;	/* that it has taken in its boot, or was sent */
+	uint64_t lost_us;	/* reader away since, mid-card; 0 = here */
 	uint64_t run_us;
 
 	uint8_t end_bin;	/* BINNED: where the card went */
@@ -253,7 +254,7 @@ struct cw_line {
 	struct cw_ln_reader *reader;
 	struct cw_ln_station *station;
 	struct cw_ln_list orders, images;
-	uint32_t order_cnt;
+	uint32_t order_cnt;	/* of them, those awake */
 	uint64_t closed[CW_LN_CLOSED_MAX];
 	uint32_t closed_cnt;	/* ever; place = modulo */
 
@@ -315,7 +316,7 @@ void cw_ln_ipv4(char out[16], uint32_t addr);
 
 /* ln_order.c */
 struct cw_ln_order *cw_ln_order_find(struct cw_line *l, uint64_t id);
-/* Found or made; NULL: closed, too many, no memory. */
+/* Found or made, and awake; NULL: closed, too many, no memory. */
 struct cw_ln_order *cw_ln_order_get(struct cw_line *l, uint64_t id);
 void cw_ln_order_free(struct cw_line *l, struct cw_ln_order *o);
 bool cw_ln_order_closed(const struct cw_line *l, uint64_t id);

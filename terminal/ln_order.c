@@ -108,32 +108,6 @@ cw_ln_order_note_closed(struct cw_line *l, uint64_t id)
 		l->closed[l->closed_cnt++ % CW_LN_CLOSED_MAX] = id;
 }
 
-struct cw_ln_order *
-cw_ln_order_get(struct cw_line *l, uint64_t id)
-{
-	struct cw_ln_order *o = cw_ln_order_find(l, id);
-
-	if (o != NULL)
-		return o;
-	if (id == 0 || cw_ln_order_closed(l, id))
-		return NULL;
-	if (l->order_cnt >= CW_LINE_ORDERS_MAX) {
-		cw_ln_log(l, CW_LINE_WARN, "order.too-many",
-		    "order=%llu: %u are open at this line; close or cancel some",
-		    (unsigned long long)id, l->order_cnt);
-		return NULL;
-	}
-	o = calloc(1, sizeof *o);
-	if (o == NULL)
-		return NULL;
-	o->id = id;
-	cw_ln_list_init(&o->all);
-	cw_ln_list_init(&o->open);
-	cw_ln_list_add(&l->orders, &o->link);
-	l->order_cnt++;
-	return o;
-}
-
 static void
 order_unfetch(struct cw_ln_order *o)
 {
@@ -142,18 +116,106 @@ order_unfetch(struct cw_ln_order *o)
 	o->blob_len = o->blob_got = 0;
 }
 
+/* Lets go of what the platform can tell again. */
+static void
+order_strip(struct cw_line *l, struct cw_ln_order *o)
+{
+	order_unfetch(o);
+	cw_ln_image_put(o->image);
+	o->image = NULL;
+	if (o->profile != NULL)
+		l->cfg.ops->profile_close(l->cfg.ctx, o->profile);
+	o->profile = NULL;
+	free(o->burn);
+	o->burn = NULL;
+	o->burn_len = 0;
+	o->need = CW_LN_NEED_ORDER;
+}
+
+/*
+ * Puts an order to sleep of which nothing is in hand or under way, the oldest
+ * first, but one that runs only when there is no other.  Its epochs stay: they
+ * are what keeps a record from a second card.
+ */
+static bool
+order_sleep_one(struct cw_line *l)
+{
+	struct cw_ln_order *found = NULL;
+	struct cw_ln_list *n;
+
+	for (n = l->orders.next; n != &l->orders; n = n->next) {
+		struct cw_ln_order *o = CW_LN_OF(n, struct cw_ln_order, link);
+
+		if (o->asleep || o->begun > 0 || !cw_ln_list_empty(&o->all))
+			continue;
+		if (found == NULL)
+			found = o;
+		if (o->state != CW_ORDER_RUN) {
+			found = o;
+			break;
+		}
+	}
+	if (found == NULL)
+		return false;
+	if (found->recs.cnt == 0) {
+		cw_ln_order_free(l, found);
+		return true;
+	}
+	order_strip(l, found);
+	found->asleep = true;
+	l->order_cnt--;
+	return true;
+}
+
+/* A place among those awake; false: none is to be had. */
+static bool
+order_wake(struct cw_line *l, struct cw_ln_order *o)
+{
+	if (!o->asleep)
+		return true;
+	if (l->order_cnt >= CW_LINE_ORDERS_MAX && !order_sleep_one(l))
+		return false;
+	o->asleep = false;
+	l->order_cnt++;
+	return true;
+}
+
+struct cw_ln_order *
+cw_ln_order_get(struct cw_line *l, uint64_t id)
+{
+	struct cw_ln_order *o = cw_ln_order_find(l, id);
+	bool made = false;
+
+	if (o == NULL) {
+		if (id == 0 || cw_ln_order_closed(l, id))
+			return NULL;
+		o = calloc(1, sizeof *o);
+		if (o == NULL)
+			return NULL;
+		o->id = id;
+		o->asleep = made = true;
+		cw_ln_list_init(&o->all);
+		cw_ln_list_init(&o->open);
+		cw_ln_list_add(&l->orders, &o->link);
+	}
+	if (order_wake(l, o))
+		return o;
+	cw_ln_log(l, CW_LINE_WARN, "order.too-many", "order=%llu: there are cards "
+	    "or leases of %u others at this line", (unsigned long long)id,
+	    l->order_cnt);
+	if (made)
+		cw_ln_order_free(l, o);
+	return NULL;
+}
+
 void
 cw_ln_order_free(struct cw_line *l, struct cw_ln_order *o)
 {
 	while (!cw_ln_list_empty(&o->all))
 		cw_ln_lease_drop(l, CW_LN_OF(o->all.next, struct cw_ln_lease, all));
 	cw_ln_list_del(&o->link);
-	l->order_cnt--;
-	order_unfetch(o);
-	cw_ln_image_put(o->image);
-	if (o->profile != NULL)
-		l->cfg.ops->profile_close(l->cfg.ctx, o->profile);
-	free(o->burn);
+	l->order_cnt -= !o->asleep;
+	order_strip(l, o);
 	free(o->recs.tab);
 	free(o);
 }
@@ -373,10 +435,18 @@ cw_ln_order_msg(struct cw_line *l, const struct cw_pl_order *m)
 		cw_ln_order_state(l, m->order, CW_ORDER_CLOSED);
 		return;
 	}
-	o = cw_ln_order_get(l, m->order);
+
+	/* One that is asleep and does not run is not woken to be looked at. */
+	o = cw_ln_order_find(l, m->order);
+	if (o == NULL || !o->asleep || m->state == CW_ORDER_RUN)
+		o = cw_ln_order_get(l, m->order);
 	if (o == NULL)
 		return;
 	o->ask = false;
+	if (o->asleep) {
+		cw_ln_order_state(l, m->order, m->state);
+		return;
+	}
 	if (o->need == CW_LN_NEED_ORDER || o->need == CW_LN_REFUSED) {
 		o->info = *m;
 		o->need = CW_LN_NEED_PROFILE;
@@ -515,6 +585,8 @@ cw_ln_order_tick(struct cw_line *l)
 			continue;
 		if (o->ask) {
 			order_get(l, o);
+		} else if (o->asleep) {
+			continue;
 		} else if (o->need == CW_LN_REFUSED && !cw_ln_list_empty(&o->all)) {
 			o->get_us = l->now;
 			refused_up(l, o);

@@ -269,6 +269,8 @@ parse(struct options *o, int argc, char **argv)
 	}
 	if (optind != argc || o->cfg.cards == 0 || o->jobs < 1 || o->jobs > 64)
 		usage();
+	if (o->cfg.profile == NULL)
+		o->cfg.profile = load(STEP_PROFILE, &o->cfg.profile_len);
 }
 
 int
@@ -287,6 +289,13 @@ main(int argc, char **argv)
 			printf("%8" PRIu64 " %s\n", t.by[i], cw_step_fault_text(i));
 		printf("%8" PRIu64 " events, %" PRIu64 " virtual minutes, %" PRIu64
 		    " programs by Lua\n", t.steps, t.time_us / 60000000u, t.lua);
+	}
+
+	/* Enough seeds for an eighth to be some, and none of them: no share is
+	 * compiled by the real profiles, and nobody would see it. */
+	if (t.lua == 0 && t.seeds >= 40 && t.violations == 0) {
+		printf("stepper: no program was compiled by Lua\n");
+		t.violations++;
 	}
 	printf("stepper: %" PRIu64 " seeds, %u cards each, %" PRIu64 " cards, %"
 	    PRIu64 " blanks, %" PRIu64 " faults injected, %" PRIu64

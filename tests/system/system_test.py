@@ -211,6 +211,22 @@ class Faults(Line):
         self.assertGreaterEqual(cards['reject'] + cards['in-doubt'], 6)
 
 
+class Remade(Line):
+    opt = {'faults': {0: ['3=sw:4=6581', '5=bad-write:9', '8=hang:7']}}
+
+    def test_records_of_an_order_that_is_done(self):
+        self.plant.up()
+        order, data = self.submit('--remake', '1')
+        self.plant.wait_order(order)
+        report = self.report_when_settled(order)
+        bad = report['records']['failed'] + report['records']['in-doubt']
+        self.assertEqual(bad, 3, report)
+        code, out = self.plant.ask('order', 'remake', order)
+        self.assertEqual(code, 0, out)
+        report = self.settle(order, data)
+        self.assertEqual(report['cards']['drawn'], self.count + bad)
+
+
 class Killed(Line):
     count = 60
 

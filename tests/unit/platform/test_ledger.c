@@ -639,6 +639,41 @@ closes_with_payloads_gone(void **state)
 	assert_int_equal(cw_ledger_remake(f->l, id, 1, NULL, f->now), CW_ESTATE);
 }
 
+/* A terminal that is told CLOSED takes no lease of the order ever again. */
+static void
+remakes_after_the_end(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t id = make_order(f, 1, &(struct cw_st_order){ .remake_max = 1 });
+	struct cw_pl_msg m = { 0 };
+
+	assert_int_equal(hello(f, 1, "line-1", 5, 1), 0);
+	pull(f, 1, 1, 0);
+	assert_int_equal(look(f, CW_PL_LEASE, &m), 1);
+	f->out_cnt = 0;
+	result(f, 1, 1, &m.u.lease, CW_CARD_REJECT, CW_OUT_SW);
+	flush(f);
+	assert_int_equal(ord(f, id).state, CW_ORD_DONE);
+	assert_int_equal(look(f, CW_PL_ORDER_STATE, &m), 1);
+	assert_int_equal(m.u.order_state.state, CW_ORDER_PAUSE);
+
+	f->out_cnt = 0;
+	pull(f, 1, 1, 0);
+	assert_int_equal(cw_ledger_remake(f->l, id, 0, NULL, f->now), 1);
+	assert_int_equal(look(f, CW_PL_ORDER_STATE, &m), 1);
+	assert_int_equal(m.u.order_state.state, CW_ORDER_RUN);
+	assert_int_equal(look(f, CW_PL_LEASE, &m), 1);
+	assert_int_equal(m.u.lease.epoch, 2);
+
+	/* Nothing is left that could be made again: now it is closed. */
+	f->out_cnt = 0;
+	result(f, 1, 2, &m.u.lease, CW_CARD_GOOD, 0);
+	flush(f);
+	assert_int_equal(ord(f, id).state, CW_ORD_DONE);
+	assert_int_equal(look(f, CW_PL_ORDER_STATE, &m), 1);
+	assert_int_equal(m.u.order_state.state, CW_ORDER_CLOSED);
+}
+
 static void
 blocks_what_a_terminal_refuses(void **state)
 {
@@ -1191,6 +1226,7 @@ main(void)
 		T(keeps_strays_as_evidence),
 		T(obeys_the_operator),
 		T(closes_with_payloads_gone),
+		T(remakes_after_the_end),
 		T(blocks_what_a_terminal_refuses),
 		T(blocks_on_a_wrong_key),
 		T(serves_blobs),

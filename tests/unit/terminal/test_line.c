@@ -496,6 +496,50 @@ test_revoke(void **state)
 }
 
 /* Begun: no REVOKED, the result is the answer. */
+/* More orders than a line keeps awake: those asleep keep their epochs, and the
+ * one that is worked on keeps its place. */
+static void
+test_many_orders(void **state)
+{
+	struct cw_pl_msg lease = { .type = CW_PL_LEASE }, revoke = { .type = CW_PL_REVOKE };
+	struct cw_line_counts c;
+	uint32_t n;
+
+	(void)state;
+	begin(2, 8);
+	for (int i = 0; i < 100; i++)
+		world_round(&w);
+	for (uint64_t id = 100; id < 100 + 3 * CW_LINE_ORDERS_MAX; id++) {
+		lease.u.lease.order = revoke.u.revoke.order = id;
+		lease.u.lease.record = revoke.u.revoke.record = 1;
+		lease.u.lease.epoch = revoke.u.revoke.epoch = 3;
+		world_say(&w, &lease);
+		world_say(&w, &revoke);
+		world_round(&w);
+	}
+	assert_true(world_run(&w, 3000));
+	world_kill(&w, 0);
+	world_start(&w);
+	for (int i = 0; i < 100; i++)
+		world_round(&w);
+
+	n = w.strays;
+	lease.u.lease.order = 200;
+	world_say(&w, &lease);
+	cw_line_count(w.line, &c);
+	assert_int_equal(c.have, 0);
+	assert_int_equal(c.stale_leases, 1);
+	lease.u.lease.epoch = 4;	/* and is learnt again */
+	world_say(&w, &lease);
+	cw_line_count(w.line, &c);
+	assert_int_equal(c.have, 1);
+	revoke.u.revoke.order = 200;
+	revoke.u.revoke.epoch = 4;
+	world_say(&w, &revoke);
+	assert_int_equal(w.strays, n);
+	end();
+}
+
 static void
 test_revoke_begun(void **state)
 {
@@ -831,6 +875,7 @@ main(void)
 		cmocka_unit_test(test_other_device),
 		cmocka_unit_test(test_revoke),
 		cmocka_unit_test(test_revoke_begun),
+		cmocka_unit_test(test_many_orders),
 		cmocka_unit_test(test_pause_cancel_close),
 		cmocka_unit_test(test_refused_orders),
 		cmocka_unit_test(test_outbox),
