@@ -66,6 +66,8 @@ static const struct cw_hroute routes[] = {
 	  .run = cw_api_page_js },
 	{ .method = "GET", .path = "/app.css", .flags = CW_HR_OPEN,
 	  .run = cw_api_page_css },
+	{ .method = "GET", .path = "/icon.svg", .flags = CW_HR_OPEN,
+	  .run = cw_api_page_icon },
 	{ .method = "GET", .path = "/healthz", .flags = CW_HR_OPEN, .run = healthz },
 	{ .method = "GET", .path = "/readyz", .flags = CW_HR_OPEN, .run = readyz },
 	{ .method = "POST", .path = V1 "/orders",

@@ -107,5 +107,6 @@ size_t cw_api_uploads(const struct cw_api *a, uint64_t ids[CW_API_UPLOADS_MAX]);
 void cw_api_page(struct cw_hreq *r);
 void cw_api_page_js(struct cw_hreq *r);
 void cw_api_page_css(struct cw_hreq *r);
+void cw_api_page_icon(struct cw_hreq *r);
 
 #endif

@@ -22,3 +22,10 @@ cw_api_page_css(struct cw_hreq *r)
 	cw_hreq_static(r, "text/css; charset=utf-8", cw_web_app_css.etag,
 	    cw_web_app_css.buf, cw_web_app_css.len);
 }
+
+void
+cw_api_page_icon(struct cw_hreq *r)
+{
+	cw_hreq_static(r, "image/svg+xml", cw_web_icon_svg.etag,
+	    cw_web_icon_svg.buf, cw_web_icon_svg.len);
+}

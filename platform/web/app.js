@@ -8,6 +8,7 @@ let token = '';
 let chosen = null;	// id of the order shown in detail
 let lastDetail = '';	// what its detail was drawn from
 let stream = null;	// AbortController of the live stream
+const silenceMs = 8000;	// an event comes twice a second
 
 // el('p', 'class', 'text' or node, ...)
 function el(tag, cls, ...parts) {
@@ -33,11 +34,28 @@ async function call(method, path) {
 		method,
 		headers: { Authorization: `Bearer ${token}` },
 		cache: 'no-store',
+	}).catch(() => {
+		throw new Error('The platform does not answer. Is cardwright-platform running?');
 	});
 	const doc = await res.json().catch(() => ({}));
 	if (!res.ok)
 		throw Object.assign(new Error(doc.detail || doc.title || `HTTP ${res.status}`), { status: res.status });
 	return doc;
+}
+
+// What every reader of the page must see; '' when all is well again.
+function alarm(text) {
+	const box = byId('alarm');
+	byId('main').classList.toggle('stale', text !== '');
+	box.hidden = text === '';
+	if (box.textContent !== text)
+		box.textContent = text;
+}
+
+// Said to screen readers, hence only when it changes.
+function sayLink(text) {
+	if (byId('link').textContent !== text)
+		byId('link').textContent = text;
 }
 
 function askToken(why) {
@@ -49,7 +67,9 @@ function askToken(why) {
 	byId('forget').hidden = true;
 	byId('login').hidden = false;
 	byId('login-why').textContent = why || '';
-	byId('link').textContent = 'no token';
+	byId('time').textContent = '';
+	alarm('');
+	sayLink('no token');
 	byId('token').focus();
 }
 
@@ -61,10 +81,11 @@ function ended(o) {
 const stateClass = { running: 'good', blocked: 'bad', paused: 'warn', cancelling: 'warn', done: 'good' };
 
 function drawOrder(o) {
-	const box = el('article', 'order');
-	const head = el('div', '');
+	const box = el('article', o.id === chosen ? 'order chosen' : 'order');
+	const head = el('div', 'row');
 	const pick = el('button', '', `Order ${o.id}`);
 	pick.type = 'button';
+	pick.setAttribute('aria-pressed', String(o.id === chosen));
 	pick.addEventListener('click', () => choose(o.id));
 	head.append(pick, el('span', 'name', o.name || ''),
 	    el('span', stateClass[o.state] || 'dim', o.state),
@@ -79,7 +100,7 @@ function drawOrder(o) {
 	bar.setAttribute('aria-label', `order ${o.id}: ${ended(o)} of ${o.total} records ended`);
 	box.append(bar);
 
-	const foot = el('div', '');
+	const foot = el('div', 'row');
 	foot.append(el('span', '', `${ended(o)} of ${o.total} records`),
 	    el('span', 'good', `✓ issued ${o.records.issued}`));
 	if (o.records.failed)
@@ -124,7 +145,7 @@ const lineText = {
 function drawLine(l) {
 	const bad = ['held', 'aborted', 'away'].includes(l.state);
 	const box = el('article', 'line');
-	const head = el('div', '', el('span', 'name', l.name),
+	const head = el('div', 'row', el('span', 'name', l.name),
 	    el('span', bad ? 'bad' : l.state === 'execute' ? 'good' : 'dim', lineText[l.state] || l.state));
 	if (l.address)
 		head.append(el('span', 'dim', `from ${l.address}`));
@@ -144,11 +165,16 @@ function drawLine(l) {
 	return box;
 }
 
-function rowsOf(table, head, rows) {
+function tableOf(head, rows) {
 	const thead = el('thead', '', el('tr', '', ...head.map((h) => el('th', '', h))));
 	const tbody = el('tbody', '', ...rows.map((r) => el('tr', '', ...r.map((c) => el('td', '', c === null ? '–' : c)))));
-	table.replaceChildren(thead, tbody);
+	return el('table', '', thead, tbody);
 }
+
+const countersText = {
+	equal: 'the machine counted the same', differs: 'the machine counted otherwise',
+	unknown: 'not yet held against the machine’s counters',
+};
 
 function drawReport(rep) {
 	const list = el('dl', '');
@@ -162,7 +188,7 @@ function drawReport(rep) {
 	for (const cause of rep.causes)
 		line(`${cause.count} × ${cause.verdict}`, `${cause.cause_text}${cause.sw && cause.sw !== '9000' ? ` (SW ${cause.sw}: ${cause.sw_text})` : ''}`);
 	for (const t of rep.terminals)
-		line(t.name, `machine and books: ${t.device.agrees}`);
+		line(t.name, `${t.cards} cards in all orders; ${countersText[t.device.agrees] || t.device.agrees}`, t.device.agrees === 'differs' ? 'bad' : '');
 	if (!rep.adds_up)
 		line('Does not add up', rep.why || '', 'bad');
 	else
@@ -181,7 +207,10 @@ function actionButton(label, action, confirmText) {
 			await call('POST', `/orders/${chosen}/${action}`);
 			lastDetail = '';
 		} catch (e) {
-			byId('detail-why').textContent = e.message;
+			if (e.status === 401)
+				askToken(e.message);
+			else
+				byId('detail-why').textContent = e.message;
 		}
 	});
 	return b;
@@ -196,23 +225,30 @@ async function drawDetail(o) {
 		buttons.push(actionButton('Resume', 'resume'));
 	if (['ready', 'running', 'paused', 'blocked'].includes(o.state))
 		buttons.push(actionButton('Cancel', 'cancel', `Cancel order ${o.id}? Records not begun will not be made.`));
-	if (o.records.failed + o.records['in-doubt'] > 0)
+	if (!['cancelling', 'cancelled', 'closed'].includes(o.state) && o.records.failed + o.records['in-doubt'] > 0)
 		buttons.push(actionButton('Remake failed', 'remake', `Make ${o.records.failed + o.records['in-doubt']} records of order ${o.id} again?`));
-	byId('detail-actions').replaceChildren(...buttons);
+	if (['done', 'cancelled'].includes(o.state))
+		buttons.push(actionButton('Close', 'close', `Close order ${o.id}? What is still held of its personal data is destroyed; nothing of it can be made again.`));
+	replaceKeepingFocus(byId('detail-actions'), buttons);
 	const [rep, faults] = await Promise.all([
 		call('GET', `/orders/${o.id}/report`),
 		call('GET', `/orders/${o.id}/faults?limit=200`),
 	]);
 	drawReport(rep);
-	rowsOf(byId('rejects'), ['Record', 'Attempt', 'Verdict', 'Cause', 'SW', 'Station', 'Reader', 'Chip serial'],
+	const table = tableOf(['Record', 'Attempt', 'Verdict', 'Cause', 'SW', 'Station', 'Reader', 'Chip serial'],
 	    faults.results.map((f) => [f.record, f.attempt, f.verdict, f.cause_text,
 		f.sw && f.sw !== '9000' ? `${f.sw} ${f.sw_text}` : null, f.station, f.reader, f.serial]));
+	const box = byId('rejects');
+	box.replaceChildren(faults.results.length ? table : el('p', 'dim', 'None.'));
+	if (faults.next)
+		box.append(el('p', 'dim', `The first ${faults.results.length}. All of them: cardwright order report ${o.id} --json`));
 	byId('detail').hidden = false;
 }
 
 function choose(id) {
 	chosen = id;
 	lastDetail = '';
+	byId('detail-why').textContent = '';
 	byId('detail').scrollIntoView({ block: 'start' });
 }
 
@@ -230,30 +266,57 @@ function replaceKeepingFocus(box, nodes) {
 }
 
 async function draw(doc) {
-	byId('link').textContent = `live, ${doc.time ? doc.time.slice(11, 19) : ''} UTC`;
+	if (chosen === null && doc.orders.length)
+		chosen = doc.orders[0].id;
+	alarm('');
+	sayLink('live');
+	byId('time').textContent = doc.time ? `${doc.time.slice(11, 19)} UTC` : '';
+	doc.lines.sort((a, b) => a.name.localeCompare(b.name, 'en', { numeric: true }));
 	replaceKeepingFocus(byId('orders'), doc.orders.length ? doc.orders.map(drawOrder) :
 	    [el('p', 'dim', 'No orders yet. Submit one: cardwright order submit --profile NAME --cos FILE --data FILE')]);
 	replaceKeepingFocus(byId('lines'), doc.lines.length ? doc.lines.map(drawLine) :
 	    [el('p', 'dim', 'No line has ever connected. Start one: cardwright-terminal -c FILE')]);
-	if (chosen === null && doc.orders.length)
-		chosen = doc.orders[0].id;
 	let o = doc.orders.find((x) => x.id === chosen);
-	if (chosen !== null && !o)
-		o = await call('GET', `/orders/${chosen}`);
-	if (!o)
-		return;
-	const now = JSON.stringify([o.id, o.state, o.records, o.cards]);
-	if (now === lastDetail)
-		return;
-	lastDetail = now;
-	await drawDetail(o);
+	try {
+		if (chosen !== null && !o)
+			o = await call('GET', `/orders/${chosen}`);
+		if (!o)
+			return;
+		// The report also tells what the machines have counted.
+		const now = JSON.stringify([o.id, o.state, o.records, o.cards, doc.lines.map((l) => l.device)]);
+		if (now === lastDetail)
+			return;
+		lastDetail = now;
+		await drawDetail(o);
+	} catch (e) {
+		lastDetail = '';
+		if (e.status === 401)
+			throw e;
+		byId('detail-why').textContent = e.message;
+	}
 }
 
 async function listen() {
-	stream = new AbortController();
+	const own = new AbortController();
+	// A machine that was switched off sends no end of the stream.
+	let silence = 0;
+	const heard = () => {
+		clearTimeout(silence);
+		silence = setTimeout(() => own.abort(new Error('it is silent')), silenceMs);
+	};
+	stream = own;
+	heard();
+	try {
+		await follow(own.signal, heard);
+	} finally {
+		clearTimeout(silence);
+	}
+}
+
+async function follow(signal, heard) {
 	const res = await fetch(`${api}/events`, {
 		headers: { Authorization: `Bearer ${token}` },
-		signal: stream.signal,
+		signal,
 		cache: 'no-store',
 	});
 	if (res.status === 401)
@@ -269,7 +332,8 @@ async function listen() {
 	for (;;) {
 		const { value, done } = await reader.read();
 		if (done)
-			throw new Error('the platform ended the stream');
+			throw new Error('it ended the stream');
+		heard();
 		text += value;
 		// Of several events that have come, the last one says it all.
 		const parts = text.split('\n\n');
@@ -278,6 +342,11 @@ async function listen() {
 		if (event)
 			await draw(JSON.parse(event.slice('event: live\ndata: '.length)));
 	}
+}
+
+function lastTime() {
+	const time = byId('time').textContent;
+	return time ? `, of ${time}` : '';
 }
 
 async function run() {
@@ -291,7 +360,10 @@ async function run() {
 			}
 			if (e.name === 'AbortError')
 				return;
-			byId('link').textContent = `connection lost (${e.message}); trying again`;
+			// Browsers word a refused connection each in their own way.
+			const why = e instanceof TypeError ? 'it does not answer' : e.message;
+			sayLink('not connected');
+			alarm(`No connection to the platform (${why}). What is shown is old${lastTime()}. Trying again every 2 s; is cardwright-platform running?`);
 			await new Promise((ok) => setTimeout(ok, 2000));
 		}
 	}

@@ -15,5 +15,6 @@ struct cw_web_file {
 extern const struct cw_web_file cw_web_index_html;
 extern const struct cw_web_file cw_web_app_js;
 extern const struct cw_web_file cw_web_app_css;
+extern const struct cw_web_file cw_web_icon_svg;
 
 #endif

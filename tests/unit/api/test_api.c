@@ -30,12 +30,13 @@ expect(struct fx_answer *a, int status, const char *problem)
 static void
 test_open_routes(void **state)
 {
-	static const char *const path[] = { "/", "/app.js", "/app.css", "/healthz", "/readyz" };
+	static const char *const path[] = { "/", "/app.js", "/app.css", "/icon.svg",
+	    "/healthz", "/readyz" };
 	struct fx *f = fx_new();
 	struct fx_answer a;
 
 	(void)state;
-	for (unsigned int i = 0; i < 5; i++) {
+	for (unsigned int i = 0; i < sizeof(path) / sizeof(path[0]); i++) {
 		fx_send(f, &(struct fx_request){ .method = "GET", .path = path[i],
 		    .token = "" }, &a);
 		assert_int_equal(a.status, 200);
