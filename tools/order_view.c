@@ -269,7 +269,7 @@ cw_order_report_run(struct cw_cli *cli)
 	return code != CW_EXIT_OK ? code : verdict;
 }
 
-/* pause, resume, cancel, remake: the verb is the path. */
+/* pause, resume, cancel, remake, close: the verb is the path. */
 int
 cw_order_act_run(struct cw_cli *cli)
 {

@@ -128,7 +128,11 @@ check "trace an ICCID" 0 "order 1 record 1: waiting" "$cw" trace "$(sed -n 2p ex
 check "trace nobody" 2 "CW-1301" "$cw" trace DEADBEEF
 check "lines" 0 "LINE" "$cw" line list
 check "readers" 0 "READER" "$cw" reader list
+check "close what is not over" 4 "cannot be closed before" "$cw" order close 1
 check "cancel" 0 "cancelled" "$cw" order cancel 1
+check "close" 0 "order 1: closed" "$cw" order close 1
+check "close again" 0 "order 1: closed" "$cw" order close 1
+check "resume what is closed" 4 "CW-1206" "$cw" order resume 1
 check "watch an order that is over" 1 "cancelled 200" "$cw" order watch 1
 check "watch as JSON" 1 '"adds_up":' "$cw" order watch 1 --json
 check "what was cancelled can be ordered again" 0 "order [0-9]* accepted" "$cw" order submit $sim --data examples/sim-200.csv
