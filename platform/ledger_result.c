@@ -12,7 +12,7 @@ cw_ledger_blank_fault(uint16_t outcome, uint8_t verdict)
 {
 	static const uint16_t blank[] = { CW_OUT_MUTE, CW_OUT_ATR_BAD,
 	    CW_OUT_ATR_OTHER, CW_OUT_PPS_FAIL, CW_OUT_SKIPPED, CW_OUT_NO_BOOT,
-	    CW_OUT_OVERCURRENT };
+	    CW_OUT_OVERCURRENT, CW_OUT_READER };
 	size_t i;
 
 	for (i = 0; i < sizeof blank / sizeof blank[0]; i++)
@@ -119,6 +119,10 @@ keep_stray(struct cw_ledger *l, const struct lg_term *t, struct cw_st_result *r)
 	err = l->ops->result_add(l->h, r);
 	if (err < 0)
 		return err;
+	if (r->record == 0)
+		return cw_lg_event(l, 0, "%s found card %u at station %u where no "
+		    "lease had one drawn; it was rejected (verdict %u)", t->name,
+		    r->card_no, r->station, r->verdict);
 	return cw_lg_event(l, r->order, "%s reported a card (verdict %u) for record "
 	    "%llu attempt %u, which it did not hold: find card %u and destroy it",
 	    t->name, r->verdict, (unsigned long long)r->record, r->epoch,

@@ -383,8 +383,6 @@ bool cw_ln_may_feed(const struct cw_line *l, const struct cw_ln_station *st);
 /* ln_outbox.c */
 /* A new entry takes the end; it is sent when lsn is durable. 0, CW_ENOMEM. */
 int cw_ln_out_add(struct cw_line *l, uint64_t seq, uint64_t lsn, struct cw_ln_end *end);
-/* False: the link cannot carry it, and what has no ACK must have no number. */
-bool cw_ln_out_tellable(struct cw_line *l, const struct cw_ln_end *e);
 void cw_ln_out_ack(struct cw_line *l, uint64_t seq, bool note);
 void cw_ln_out_send(struct cw_line *l);		/* what has become durable */
 void cw_ln_out_again(struct cw_line *l, bool all);	/* what waits for its ACK */

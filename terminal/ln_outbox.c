@@ -111,14 +111,6 @@ out_send_one(struct cw_line *l, struct cw_ln_out *o)
 	return err;
 }
 
-bool
-cw_ln_out_tellable(struct cw_line *l, const struct cw_ln_end *e)
-{
-	struct cw_pl_msg m = result_msg(1, e);
-
-	return cw_pl_put(l->scratch, sizeof l->scratch, &m) > 0;
-}
-
 void
 cw_ln_out_send(struct cw_line *l)
 {

@@ -123,6 +123,8 @@ on_result(struct cw_line *l, const uint8_t *buf, size_t len)
 	if (e.trace_len > 0)
 		memcpy(trace, e.trace, e.trace_len);
 	e.trace = trace;
+	if (e.record == 0)
+		e.order = 0;	/* a stray card is of no order */
 	st->cur.end = e;
 	know(st, e.card_no);
 	return 0;

@@ -242,7 +242,6 @@ stray(struct cw_line *l, struct cw_ln_station *st)
 	memset(c, 0, sizeof *c);
 	c->used = true;
 	c->base_no = st->known_no;
-	c->end.order = st->last_order;
 	c->end.station = st->idx;
 	c->end.reader = l->reader[st->reader].addr;
 	c->end.attempt = l->attempt;
@@ -252,7 +251,7 @@ stray(struct cw_line *l, struct cw_ln_station *st)
 	l->counts.orphan_cards++;
 	cw_ln_log(l, CW_LINE_WARN, "card.stray", "station=%u card=%u: no lease "
 	    "was begun for it; it is rejected", st->idx + 1u, no);
-	cw_ln_station_verdict(l, st, CW_CARD_REJECT, CW_OUT_DEVICE);
+	cw_ln_station_verdict(l, st, CW_CARD_REJECT, CW_OUT_STRAY);
 	return true;
 }
 
@@ -553,11 +552,10 @@ step_binned(struct cw_line *l, struct cw_ln_station *st)
 	struct cw_ln_binned m = { .station = st->idx, .bin = st->end_bin };
 	uint8_t buf[48];
 	int64_t lsn;
-	bool told = c->end.record != 0 || cw_ln_out_tellable(l, &c->end);
 
 	settle_verdict(l, st);
 	m.attempt = c->end.attempt;
-	m.seq = told ? l->next_seq : 0;
+	m.seq = l->next_seq;
 	m.verdict = c->end.verdict;
 	m.outcome = c->end.outcome;
 	m.card_no = c->end.card_no;
@@ -573,9 +571,9 @@ step_binned(struct cw_line *l, struct cw_ln_station *st)
 	}
 
 	/* Out of memory: the number is used, so a restart must send it. */
-	if (told && cw_ln_out_add(l, l->next_seq, (uint64_t)lsn, &c->end) < 0)
+	if (cw_ln_out_add(l, l->next_seq, (uint64_t)lsn, &c->end) < 0)
 		cw_line_disk(l, CW_EIO, l->now);
-	l->next_seq += told;
+	l->next_seq++;
 	l->begun--;
 	if (c->order != NULL)
 		c->order->begun--;

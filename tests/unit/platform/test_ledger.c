@@ -528,6 +528,7 @@ keeps_strays_as_evidence(void **state)
 	uint64_t id = make_order(f, 1, &(struct cw_st_order){ 0 });
 	struct cw_pl_lease e = { .order = id, .record = 1, .epoch = 1 };
 	struct cw_ledger_report rep;
+	struct cw_st_counts c;
 	struct cw_pl_msg m = { 0 };
 
 	assert_int_equal(hello(f, 1, "line-1", 5, 1), 0);
@@ -557,6 +558,17 @@ keeps_strays_as_evidence(void **state)
 	assert_int_equal(rec(f, id, 1).state, CW_REC_LEASED);
 	assert_int_equal(ord(f, id).counts.stray, 2);
 	assert_int_equal(ord(f, id).counts.good, 0);
+
+	/* a card of no lease at all: the line's, but no order's */
+	e = (struct cw_pl_lease){ 0 };
+	result(f, 1, 5, &e, CW_CARD_REJECT, CW_OUT_STRAY);
+	flush(f);
+	assert_true(look(f, CW_PL_ACK, &m) > 0);
+	assert_int_equal(m.u.ack.seq, 5);
+	assert_int_equal(ord(f, id).counts.stray, 2);
+	assert_int_equal(f->mem->ops->term_sums(f->mem->h, 1, &c), 0);
+	assert_int_equal(c.good, 3);
+	assert_int_equal(c.reject, 1);
 }
 
 static void

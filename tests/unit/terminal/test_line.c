@@ -386,6 +386,8 @@ test_stray(void **state)
 	assert_true(world_run(&w, 2000));
 	assert_int_equal(w.dev.good, 4);
 	assert_int_equal(w.dev.reject, 2);
+	world_settle(&w);
+	assert_int_equal(w.strays, 2);
 	end();
 }
 

@@ -142,6 +142,8 @@ make_hello(struct cw_pl_hello *h, bool big)
 	h->start_cnt = big ? UINT32_MAX : 1;
 	h->next_seq = big ? UINT64_MAX - 1 : 1;
 	h->station_cnt = big ? UINT16_MAX : 0;
+	h->acked_seq = big ? UINT64_MAX - 2 : 0;
+	h->first_seq = big ? UINT64_MAX - 1 : 1;
 }
 
 /* Least or greatest legal values of a message into msg. */
@@ -159,6 +161,10 @@ make(uint8_t type, bool big)
 	case CW_PL_WELCOME:
 		msg.u.welcome.acked_seq = num;
 		msg.u.welcome.platform = num - 1;
+		msg.u.welcome.flags = big ? 3 : 0;
+		break;
+	case CW_PL_SETTLED:
+		msg.u.settled.next_seq = num;
 		break;
 	case CW_PL_DENY:
 		msg.u.deny.err = big ? INT16_MIN : CW_EDENIED;
@@ -334,6 +340,11 @@ plink_encoder_ranges(void **state)
 	REFUSE(CW_PL_HELLO, msg.u.hello.terminal[5] = '\t');
 	REFUSE(CW_PL_HELLO, msg.u.hello.next_seq = 0);
 	REFUSE(CW_PL_HELLO, msg.u.hello.start_cnt = 0);
+	REFUSE(CW_PL_HELLO, msg.u.hello.acked_seq = msg.u.hello.next_seq);
+	REFUSE(CW_PL_HELLO, msg.u.hello.first_seq = 0);
+	REFUSE(CW_PL_HELLO, msg.u.hello.first_seq = msg.u.hello.next_seq + 1);
+	REFUSE(CW_PL_WELCOME, msg.u.welcome.flags = 4);
+	REFUSE(CW_PL_SETTLED, msg.u.settled.next_seq = 0);
 	REFUSE(CW_PL_DENY, msg.u.deny.err = 0);
 	REFUSE(CW_PL_PULL, msg.u.pull.addr_cnt = CW_STATIONS_MAX + 1);
 	REFUSE(CW_PL_ORDER, msg.u.order.order = 0);
@@ -348,6 +359,9 @@ plink_encoder_ranges(void **state)
 	REFUSE(CW_PL_REVOKE, msg.u.revoke.epoch = 0);
 	REFUSE(CW_PL_REVOKED, msg.u.revoke.record = 0);
 	REFUSE(CW_PL_RESULT, msg.u.result.seq = 0);
+	REFUSE(CW_PL_RESULT, msg.u.result.order = 0);
+	REFUSE(CW_PL_RESULT, msg.u.result.record = 0);
+	REFUSE(CW_PL_RESULT, msg.u.result.epoch = 0);
 	REFUSE(CW_PL_RESULT, msg.u.result.verdict = 0);
 	REFUSE(CW_PL_RESULT, msg.u.result.verdict = 5);
 	REFUSE(CW_PL_RESULT, msg.u.result.serial_len = 17);
@@ -361,6 +375,35 @@ plink_encoder_ranges(void **state)
 	REFUSE(CW_PL_STATUS, memset(msg.u.status.station[63].why, 'x', 48));
 	REFUSE(CW_PL_DENY, memset(msg.u.deny.text, 'x', 200));
 	REFUSE(CW_PL_ACK, msg.type = 0x77);
+}
+
+/* A card that no lease accounts for has no order, and cannot be good. */
+static void
+plink_stray(void **state)
+{
+	static const uint8_t verdict[] = { CW_CARD_GOOD, CW_CARD_REJECT,
+	    CW_CARD_DOUBT, CW_CARD_NONE };
+	struct cw_frame f;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof verdict; i++) {
+		bool may = verdict[i] == CW_CARD_REJECT ||
+		    verdict[i] == CW_CARD_DOUBT;
+
+		make(CW_PL_RESULT, false);
+		msg.u.result.order = msg.u.result.record = 0;
+		msg.u.result.epoch = 0;
+		msg.u.result.verdict = verdict[i];
+		if (!may) {
+			assert_int_equal(cw_pl_put(out, sizeof out, &msg),
+			    CW_EINVAL);
+			continue;
+		}
+		f = encode();
+		assert_int_equal(cw_pl_get(&back, f.type, f.body, f.body_len), 0);
+		assert_int_equal(back.u.result.record, 0);
+		assert_int_equal(back.u.result.verdict, verdict[i]);
+	}
 }
 
 /* A text for people is never the reason why a message cannot be sent. */
@@ -464,6 +507,8 @@ plink_golden_hello(void **state)
 		0x00, 0x00, 0x00, 0x02,				/* second start */
 		0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x2a,	/* next seq 42 */
 		0x00, 0x04,					/* stations */
+		0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x28,	/* acknowledged 40 */
+		0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x01,	/* first seq 1 */
 	};
 	struct cw_frame f;
 
@@ -577,6 +622,7 @@ main(void)
 		cmocka_unit_test(plink_random),
 		cmocka_unit_test(plink_golden_hello),
 		cmocka_unit_test(plink_golden_lease),
+		cmocka_unit_test(plink_stray),
 		cmocka_unit_test(plink_golden_result),
 		cmocka_unit_test(plink_names),
 	};
