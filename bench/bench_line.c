@@ -78,16 +78,16 @@ static int
 exchange(struct line *l, struct cw_t0 *t, const uint8_t *apdu, size_t len)
 {
 	static const struct cw_t0_cfg cfg = { .wt_etu = 9600 };
-	struct cw_t0_out out;
+	struct cw_tpdu_out out;
 	uint8_t rsp[2];
 	int err = cw_t0_start(t, &cfg, apdu, len, rsp, sizeof rsp, &out);
 
 	if (err < 0)
 		return err;
-	while (out.want == CW_T0_SEND || out.want == CW_T0_RECV) {
-		struct cw_t0_ev ev = { .kind = CW_T0_EV_SENT };
+	while (out.want == CW_TPDU_SEND || out.want == CW_TPDU_RECV) {
+		struct cw_tpdu_ev ev = { .kind = CW_TPDU_EV_SENT };
 
-		if (out.want == CW_T0_SEND) {
+		if (out.want == CW_TPDU_SEND) {
 			card_takes(&l->card, out.tx, out.tx_len);
 			l->etu += CHAR_ETU * out.tx_len;
 		} else {
@@ -96,7 +96,7 @@ exchange(struct line *l, struct cw_t0 *t, const uint8_t *apdu, size_t len)
 
 			/* Nobody sends what the engine waits for: WT runs
 			 * out, and the figures show it. */
-			ev.kind = n > 0 ? CW_T0_EV_RX : CW_T0_EV_TIMEOUT;
+			ev.kind = n > 0 ? CW_TPDU_EV_RX : CW_TPDU_EV_TIMEOUT;
 			ev.buf = c->answer + c->answer_off;
 			ev.len = n < out.rx_max ? n : out.rx_max;
 			c->answer_off += (unsigned int)ev.len;
@@ -104,7 +104,7 @@ exchange(struct line *l, struct cw_t0 *t, const uint8_t *apdu, size_t len)
 		}
 		cw_t0_step(t, &ev, &out);
 	}
-	if (out.want == CW_T0_FAIL)
+	if (out.want == CW_TPDU_FAIL)
 		return out.err;
 	return rsp[0] == 0x90 && rsp[1] == 0 ? 0 : CW_EPROTO;
 }

@@ -128,7 +128,7 @@ struct cw_reader_slot {
 	uint8_t pps[6];
 
 	struct cw_t0 t0;
-	struct cw_t0_out out;
+	struct cw_tpdu_out out;
 	uint8_t cmd[CW_READER_LINE_CAP];	/* LOAD block */
 	uint8_t chars[CW_READER_LINE_CAP];	/* inverted characters */
 	uint8_t rsp[CW_READER_RSP_CAP];

@@ -116,19 +116,19 @@ t0_drive(struct cw_reader *r, struct cw_reader_slot *s)
 	int err = 0;
 
 	switch (s->out.want) {
-	case CW_T0_SEND:
+	case CW_TPDU_SEND:
 		if ((s->step.flags & CW_STEP_PERSONAL) != 0)
 			s->kept[s->run].m.flags |= CW_RES_TOUCHED;
 		err = cw_reader_line_send(r, s, s->out.tx, s->out.tx_len);
 		break;
-	case CW_T0_RECV:
+	case CW_TPDU_RECV:
 		err = cw_reader_line_recv(r, s, s->out.rx_max,
 		    s->out.wait_etu);
 		break;
-	case CW_T0_DONE:
+	case CW_TPDU_DONE:
 		apdu_done(r, s);
 		break;
-	case CW_T0_FAIL:
+	case CW_TPDU_FAIL:
 		err = s->out.err < 0 ? s->out.err : CW_EPROTO;
 		break;
 	}
@@ -139,45 +139,45 @@ t0_drive(struct cw_reader *r, struct cw_reader_slot *s)
 /* The event in the T=0 engine's terms; false for one that it must not see. */
 static bool
 t0_event(const struct cw_reader_slot *s, const struct cw_event *ev,
-    struct cw_t0_ev *t)
+    struct cw_tpdu_ev *t)
 {
-	bool sending = s->out.want == CW_T0_SEND;
+	bool sending = s->out.want == CW_TPDU_SEND;
 
 	memset(t, 0, sizeof *t);
-	t->kind = CW_T0_EV_TIMEOUT;
+	t->kind = CW_TPDU_EV_TIMEOUT;
 	if (ev->kind == CW_EV_SENT) {
-		t->kind = CW_T0_EV_SENT;
+		t->kind = CW_TPDU_EV_SENT;
 	} else if (ev->kind == CW_EV_NACK) {
-		t->kind = CW_T0_EV_NACK;
+		t->kind = CW_TPDU_EV_NACK;
 		t->idx = ev->idx;
 		return ev->idx < s->out.tx_len;
 	} else if (ev->kind == CW_EV_RECV) {
-		t->kind = CW_T0_EV_RX;
+		t->kind = CW_TPDU_EV_RX;
 		t->buf = ev->buf;
 		t->len = ev->len;
 		t->bad_cnt = ev->bad_cnt;
 		return ev->len > 0 && ev->len <= s->out.rx_max &&
 		    ev->len <= sizeof s->chars;
 	} else if (ev->kind == CW_EV_PARITY) {
-		t->kind = CW_T0_EV_PARITY;
+		t->kind = CW_TPDU_EV_PARITY;
 	}
-	return t->kind != CW_T0_EV_TIMEOUT || !sending;
+	return t->kind != CW_TPDU_EV_TIMEOUT || !sending;
 }
 
 void
 cw_reader_steps_command_event(struct cw_reader *r, struct cw_reader_slot *s,
     const struct cw_event *ev)
 {
-	struct cw_t0_ev t;
+	struct cw_tpdu_ev t;
 	size_t i;
 
 	/* A board that is stuck in a send, or that says what cannot be. */
 	if (!t0_event(s, ev, &t)) {
 		cw_reader_engine_step_end(r, s, line_outcome(s,
-		    t.kind == CW_T0_EV_TIMEOUT ? CW_ETIMEOUT : CW_EPROTO));
+		    t.kind == CW_TPDU_EV_TIMEOUT ? CW_ETIMEOUT : CW_EPROTO));
 		return;
 	}
-	if (t.kind == CW_T0_EV_RX && s->inverse) {
+	if (t.kind == CW_TPDU_EV_RX && s->inverse) {
 		for (i = 0; i < t.len; i++)
 			s->chars[i] = cw_atr_invert(t.buf[i]);
 		t.buf = s->chars;

@@ -293,21 +293,21 @@ certain(const struct cw_t0 *t)
 }
 
 static void
-fill_out(const struct cw_t0 *t, struct cw_t0_out *out)
+fill_out(const struct cw_t0 *t, struct cw_tpdu_out *out)
 {
 	memset(out, 0, sizeof *out);
 	if (receiving(t)) {
-		out->want = CW_T0_RECV;
+		out->want = CW_TPDU_RECV;
 		out->rx_max = certain(t);
 		out->wait_etu = t->cfg.wt_etu;
 	} else if (t->state == ST_DONE) {
-		out->want = CW_T0_DONE;
+		out->want = CW_TPDU_DONE;
 		out->rsp_len = t->rsp_len + 2;
 	} else if (t->state == ST_FAIL) {
-		out->want = CW_T0_FAIL;
+		out->want = CW_TPDU_FAIL;
 		out->err = t->err;
 	} else {
-		out->want = CW_T0_SEND;
+		out->want = CW_TPDU_SEND;
 		out->tx = t->snd;
 		out->tx_len = t->snd_len;
 	}
@@ -315,7 +315,7 @@ fill_out(const struct cw_t0 *t, struct cw_t0_out *out)
 
 int
 cw_t0_start(struct cw_t0 *t, const struct cw_t0_cfg *cfg, const uint8_t *apdu,
-    size_t apdu_len, uint8_t *rsp, size_t rsp_cap, struct cw_t0_out *out)
+    size_t apdu_len, uint8_t *rsp, size_t rsp_cap, struct cw_tpdu_out *out)
 {
 	struct cw_apdu cmd;
 	int err = cw_apdu_parse(&cmd, apdu, apdu_len);
@@ -362,7 +362,7 @@ on_nack(struct cw_t0 *t, size_t idx)
 }
 
 static void
-on_rx(struct cw_t0 *t, const struct cw_t0_ev *ev)
+on_rx(struct cw_t0 *t, const struct cw_tpdu_ev *ev)
 {
 	size_t off = 0;
 
@@ -382,29 +382,29 @@ on_rx(struct cw_t0 *t, const struct cw_t0_ev *ev)
 }
 
 void
-cw_t0_step(struct cw_t0 *t, const struct cw_t0_ev *ev, struct cw_t0_out *out)
+cw_t0_step(struct cw_t0 *t, const struct cw_tpdu_ev *ev, struct cw_tpdu_out *out)
 {
 	bool sending = t->state == ST_HEADER || t->state == ST_DATA;
 
 	switch (ev->kind) {
-	case CW_T0_EV_SENT:
+	case CW_TPDU_EV_SENT:
 		CW_ASSERT(sending);
 		t->state = ST_PROC;
 		break;
-	case CW_T0_EV_NACK:
+	case CW_TPDU_EV_NACK:
 		CW_ASSERT(sending);
 		on_nack(t, ev->idx);
 		break;
-	case CW_T0_EV_RX:
+	case CW_TPDU_EV_RX:
 		CW_ASSERT(receiving(t));
 		on_rx(t, ev);
 		break;
-	case CW_T0_EV_PARITY:
+	case CW_TPDU_EV_PARITY:
 		CW_ASSERT(receiving(t));
 		t->parity_rx_cnt += ev->bad_cnt;
 		fail(t, CW_EPARITY);
 		break;
-	case CW_T0_EV_TIMEOUT:
+	case CW_TPDU_EV_TIMEOUT:
 		CW_ASSERT(receiving(t));
 		fail(t, CW_ETIMEOUT);
 		break;

@@ -17,7 +17,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static uint8_t rsp[CW_APDU_RSP_MAX];
 	struct cw_t0_cfg cfg = { .wt_etu = 9600 };
-	struct cw_t0_out out;
+	struct cw_tpdu_out out;
 	struct cw_t0 t = { 0 };
 	size_t len, cap, off;
 
@@ -32,28 +32,28 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (len > size || cw_t0_start(&t, &cfg, data, len, rsp, cap, &out) < 0)
 		return 0;
 
-	for (off = len; out.want == CW_T0_SEND || out.want == CW_T0_RECV; ) {
-		struct cw_t0_ev ev = { .kind = CW_T0_EV_TIMEOUT };
+	for (off = len; out.want == CW_TPDU_SEND || out.want == CW_TPDU_RECV; ) {
+		struct cw_tpdu_ev ev = { .kind = CW_TPDU_EV_TIMEOUT };
 		size_t left = size - off;
 
-		if (out.want == CW_T0_SEND) {
+		if (out.want == CW_TPDU_SEND) {
 			CW_ASSERT(out.tx_len > 0);
-			ev.kind = CW_T0_EV_SENT;
+			ev.kind = CW_TPDU_EV_SENT;
 			if (left > 0 && (data[off] & 7) == 7) {
-				ev.kind = CW_T0_EV_NACK;
+				ev.kind = CW_TPDU_EV_NACK;
 				ev.idx = data[off++] % out.tx_len;
 			}
 		} else if (left > 0) {
 			CW_ASSERT(out.rx_max > 0 && out.rx_max <= 258);
-			ev.kind = CW_T0_EV_RX;
+			ev.kind = CW_TPDU_EV_RX;
 			ev.buf = data + off;
 			ev.len = left < out.rx_max ? left : out.rx_max;
 			off += ev.len;
 		}
 		cw_t0_step(&t, &ev, &out);
 	}
-	CW_ASSERT(out.want != CW_T0_DONE ||
+	CW_ASSERT(out.want != CW_TPDU_DONE ||
 	    (out.rsp_len >= 2 && out.rsp_len <= cap));
-	CW_ASSERT(out.want != CW_T0_FAIL || out.err < 0);
+	CW_ASSERT(out.want != CW_TPDU_FAIL || out.err < 0);
 	return 0;
 }

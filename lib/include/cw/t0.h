@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "cw/apdu.h"
+#include "cw/tpdu.h"
 
 /*
  * T=0, interface device side, at character level: ISO/IEC 7816-3:2006, clause
@@ -19,13 +20,13 @@
  *
  *	struct cw_t0 t = { 0 };		once; the counters live on
  *	cw_t0_start(&t, &cfg, apdu, apdu_len, rsp, sizeof rsp, &out);
- *	while (out.want == CW_T0_SEND || out.want == CW_T0_RECV) {
+ *	while (out.want == CW_TPDU_SEND || out.want == CW_TPDU_RECV) {
  *		... send out.tx[out.tx_len], or receive 1..out.rx_max characters
  *		    with the first (and each further) due within out.wait_etu ...
  *		cw_t0_step(&t, &ev, &out);
  *	}
- *	out.want == CW_T0_DONE: rsp holds out.rsp_len bytes, SW1 SW2 last.
- *	out.want == CW_T0_FAIL: out.err says why; the card must be deactivated.
+ *	out.want == CW_TPDU_DONE: rsp holds out.rsp_len bytes, SW1 SW2 last.
+ *	out.want == CW_TPDU_FAIL: out.err says why; the card must be deactivated.
  *
  * Receiving.  out.rx_max characters are certain to come from a card that keeps
  * to the protocol: the rest of an acknowledged block, and SW1 SW2 where the
@@ -34,10 +35,10 @@
  *
  * Parity.  A receiver with a wrong parity signals error on I/O and the sender
  * repeats the character.  The line does the signalling (7.3 leaves no time
- * for software); it tells the engine with CW_T0_EV_RX .bad_cnt how often
- * it had to in this read, or with CW_T0_EV_PARITY that it gave up on a
+ * for software); it tells the engine with CW_TPDU_EV_RX .bad_cnt how often
+ * it had to in this read, or with CW_TPDU_EV_PARITY that it gave up on a
  * character after CW_T0_REPEAT_MAX repetitions.  When the CARD signals an
- * error, the line stops sending and reports CW_T0_EV_NACK with the index of
+ * error, the line stops sending and reports CW_TPDU_EV_NACK with the index of
  * the refused character; the engine re-sends from there and gives up with
  * CW_EPARITY after CW_T0_REPEAT_MAX repetitions of one character.
  *
@@ -68,35 +69,6 @@ struct cw_t0_cfg {
 	uint32_t null_max;	/* NULL procedure bytes in a row, 0 = no limit */
 	bool manual_get;	/* true: no GET RESPONSE and no re-issue; status words
 				 * of the first command go to the caller */
-};
-
-enum cw_t0_ev_kind {
-	CW_T0_EV_SENT,		/* all of out.tx is on the line */
-	CW_T0_EV_NACK,		/* ev.idx: character of out.tx that was refused */
-	CW_T0_EV_RX,		/* ev.buf[ev.len]: 1..rx_max logical bytes */
-	CW_T0_EV_PARITY,	/* a received character stayed wrong */
-	CW_T0_EV_TIMEOUT,	/* wait_etu passed with no character */
-};
-
-struct cw_t0_ev {
-	enum cw_t0_ev_kind kind;
-	const uint8_t *buf;	/* borrowed for the call */
-	size_t len;
-	size_t idx;
-	uint32_t bad_cnt;	/* characters repeated by the card in this read */
-};
-
-enum cw_t0_want { CW_T0_SEND, CW_T0_RECV, CW_T0_DONE, CW_T0_FAIL };
-
-struct cw_t0_out {
-	enum cw_t0_want want;
-	const uint8_t *tx;	/* borrows from engine or command until the next step */
-	size_t tx_len;
-	size_t rx_max;		/* characters that are certain to come (never more) */
-	uint32_t wait_etu;
-	size_t rsp_len;
-	int err;		/* CW_ETIMEOUT (silence, or too many NULLs), CW_EPARITY,
-				 * CW_EPROTO, CW_EFULL (rsp is too small) */
 };
 
 struct cw_t0 {
@@ -142,10 +114,10 @@ struct cw_t0 {
  */
 int cw_t0_start(struct cw_t0 *t, const struct cw_t0_cfg *cfg,
     const uint8_t *apdu, size_t apdu_len, uint8_t *rsp, size_t rsp_cap,
-    struct cw_t0_out *out);
+    struct cw_tpdu_out *out);
 
 /* ev must match out->want: the caller's bug otherwise (CW_ASSERT). */
-void cw_t0_step(struct cw_t0 *t, const struct cw_t0_ev *ev,
-    struct cw_t0_out *out);
+void cw_t0_step(struct cw_t0 *t, const struct cw_tpdu_ev *ev,
+    struct cw_tpdu_out *out);
 
 #endif

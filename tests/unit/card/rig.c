@@ -101,8 +101,8 @@ rig_pps(struct rig *r, uint8_t ta1)
 int
 rig_send(struct rig *r, const uint8_t *apdu, size_t len)
 {
-	struct cw_t0_out out;
-	struct cw_t0_ev ev;
+	struct cw_tpdu_out out;
+	struct cw_tpdu_ev ev;
 	uint8_t buf[300];
 	size_t n;
 	int err;
@@ -110,15 +110,15 @@ rig_send(struct rig *r, const uint8_t *apdu, size_t len)
 	err = cw_t0_start(&r->t0, &r->t0_cfg, apdu, len, r->rsp, sizeof r->rsp,
 	    &out);
 	assert_int_equal(err, 0);
-	while (out.want == CW_T0_SEND || out.want == CW_T0_RECV) {
+	while (out.want == CW_TPDU_SEND || out.want == CW_TPDU_RECV) {
 		memset(&ev, 0, sizeof ev);
-		if (out.want == CW_T0_SEND) {
+		if (out.want == CW_TPDU_SEND) {
 			assert_true(out.tx_len <= sizeof buf);
 			memcpy(buf, out.tx, out.tx_len);
 			turn_over(r, buf, out.tx_len);
 			n = cw_sim_card_chars(r->card, buf, out.tx_len, &r->io);
-			ev.kind = n == out.tx_len ? CW_T0_EV_SENT :
-			    CW_T0_EV_NACK;
+			ev.kind = n == out.tx_len ? CW_TPDU_EV_SENT :
+			    CW_TPDU_EV_NACK;
 			ev.idx = n;
 		} else {
 			uint32_t bad = r->io.bad_cnt;
@@ -127,15 +127,15 @@ rig_send(struct rig *r, const uint8_t *apdu, size_t len)
 			    out.rx_max < sizeof buf ? out.rx_max : sizeof buf,
 			    out.wait_etu, &r->io);
 			turn_over(r, buf, n);
-			ev.kind = n > 0 ? CW_T0_EV_RX : r->io.parity ?
-			    CW_T0_EV_PARITY : CW_T0_EV_TIMEOUT;
+			ev.kind = n > 0 ? CW_TPDU_EV_RX : r->io.parity ?
+			    CW_TPDU_EV_PARITY : CW_TPDU_EV_TIMEOUT;
 			ev.buf = buf;
 			ev.len = n;
 			ev.bad_cnt = r->io.bad_cnt - bad;
 		}
 		cw_t0_step(&r->t0, &ev, &out);
 	}
-	r->rsp_len = out.want == CW_T0_DONE ? (int)out.rsp_len : out.err;
+	r->rsp_len = out.want == CW_TPDU_DONE ? (int)out.rsp_len : out.err;
 	if (r->rsp_len < 0)
 		return r->rsp_len;
 	return r->rsp[r->rsp_len - 2] << 8 | r->rsp[r->rsp_len - 1];

@@ -22,7 +22,7 @@ struct stage {
 	const struct play_opts *opts;
 	struct play_result *res;
 	struct cw_t0 t;
-	struct cw_t0_out out;
+	struct cw_tpdu_out out;
 	struct turn turn[TURNS_MAX];
 	size_t turn_cnt, turn_idx, turn_off;
 	unsigned int refused;	/* NACKs given so far */
@@ -112,7 +112,7 @@ check_sent(struct stage *s, size_t n)
 }
 
 static void
-do_send(struct stage *s, struct cw_t0_ev *ev)
+do_send(struct stage *s, struct cw_tpdu_ev *ev)
 {
 	const struct play_opts *o = s->opts;
 	size_t first = s->res->sent_chars;
@@ -120,20 +120,20 @@ do_send(struct stage *s, struct cw_t0_ev *ev)
 	assert_true(s->out.tx_len > 0);
 	if (o->fault == PLAY_NACK && o->at >= first &&
 	    o->at < first + s->out.tx_len && s->refused < o->times) {
-		ev->kind = CW_T0_EV_NACK;
+		ev->kind = CW_TPDU_EV_NACK;
 		ev->idx = o->at - first;
 		s->refused++;
 		s->res->fired = true;
 		check_sent(s, ev->idx);
 		return;
 	}
-	ev->kind = CW_T0_EV_SENT;
+	ev->kind = CW_TPDU_EV_SENT;
 	check_sent(s, s->out.tx_len);
 	s->res->send_cnt++;
 }
 
 static void
-do_recv(struct stage *s, struct cw_t0_ev *ev)
+do_recv(struct stage *s, struct cw_tpdu_ev *ev)
 {
 	const struct play_opts *o = s->opts;
 	struct turn *turn = now(s);
@@ -142,18 +142,18 @@ do_recv(struct stage *s, struct cw_t0_ev *ev)
 	assert_true(s->out.rx_max > 0);
 	assert_int_equal(s->out.wait_etu, 9600);
 	if (o->fault == PLAY_PARITY && o->at == nth) {
-		ev->kind = CW_T0_EV_PARITY;
+		ev->kind = CW_TPDU_EV_PARITY;
 		s->res->fired = true;
 		return;
 	}
 	if ((o->fault == PLAY_TIMEOUT && o->at == nth) || turn == NULL ||
 	    !turn->card) {
-		ev->kind = CW_T0_EV_TIMEOUT;
+		ev->kind = CW_TPDU_EV_TIMEOUT;
 		s->res->fired = o->fault == PLAY_TIMEOUT && o->at == nth;
 		return;
 	}
 
-	ev->kind = CW_T0_EV_RX;
+	ev->kind = CW_TPDU_EV_RX;
 	ev->buf = pool + turn->off + s->turn_off;
 	ev->len = turn->len - s->turn_off;
 	if (s->play->err == 0 && s->out.rx_max > ev->len)
@@ -185,12 +185,12 @@ play_run(const struct play *p, const struct play_opts *o,
 	rsp[cap] = 0xcc;
 	assert_int_equal(cw_t0_start(&s.t, &cfg, apdu, len, rsp, cap, &s.out),
 	    0);
-	for (step = 0; s.out.want == CW_T0_SEND || s.out.want == CW_T0_RECV;
+	for (step = 0; s.out.want == CW_TPDU_SEND || s.out.want == CW_TPDU_RECV;
 	    step++) {
-		struct cw_t0_ev ev = { .kind = CW_T0_EV_SENT };
+		struct cw_tpdu_ev ev = { .kind = CW_TPDU_EV_SENT };
 
 		assert_true(step < 300000);
-		if (s.out.want == CW_T0_SEND)
+		if (s.out.want == CW_TPDU_SEND)
 			do_send(&s, &ev);
 		else
 			do_recv(&s, &ev);
@@ -202,7 +202,7 @@ play_run(const struct play *p, const struct play_opts *o,
 	r->parity_tx_cnt = s.t.parity_tx_cnt;
 	r->parity_rx_cnt = s.t.parity_rx_cnt;
 	r->null_total_cnt = s.t.null_total_cnt;
-	if (s.out.want == CW_T0_FAIL) {
+	if (s.out.want == CW_TPDU_FAIL) {
 		r->err = s.out.err;
 		assert_true(r->err < 0);
 		return;

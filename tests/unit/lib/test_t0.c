@@ -16,20 +16,20 @@ static uint8_t command[CW_APDU_CMD_MAX];
 static uint8_t rsp[CW_APDU_RSP_MAX];
 
 static void
-step_sent(struct cw_t0 *t, struct cw_t0_out *out)
+step_sent(struct cw_t0 *t, struct cw_tpdu_out *out)
 {
-	struct cw_t0_ev ev = { .kind = CW_T0_EV_SENT };
+	struct cw_tpdu_ev ev = { .kind = CW_TPDU_EV_SENT };
 
-	assert_int_equal(out->want, CW_T0_SEND);
+	assert_int_equal(out->want, CW_TPDU_SEND);
 	cw_t0_step(t, &ev, out);
 }
 
 static void
-step_rx(struct cw_t0 *t, struct cw_t0_out *out, const void *buf, size_t len)
+step_rx(struct cw_t0 *t, struct cw_tpdu_out *out, const void *buf, size_t len)
 {
-	struct cw_t0_ev ev = { .kind = CW_T0_EV_RX, .buf = buf, .len = len };
+	struct cw_tpdu_ev ev = { .kind = CW_TPDU_EV_RX, .buf = buf, .len = len };
 
-	assert_int_equal(out->want, CW_T0_RECV);
+	assert_int_equal(out->want, CW_TPDU_RECV);
 	assert_true(len <= out->rx_max);
 	cw_t0_step(t, &ev, out);
 }
@@ -39,7 +39,7 @@ static void
 turns_of_a_write(void **state)
 {
 	struct cw_t0 t = { 0 };
-	struct cw_t0_out out;
+	struct cw_tpdu_out out;
 	size_t len = play_bytes("80d00000ff 42*255", command, sizeof command);
 
 	(void)state;
@@ -54,7 +54,7 @@ turns_of_a_write(void **state)
 	step_sent(&t, &out);
 	assert_int_equal(out.rx_max, 2);
 	step_rx(&t, &out, "\x90\x00", 2);
-	assert_int_equal(out.want, CW_T0_DONE);
+	assert_int_equal(out.want, CW_TPDU_DONE);
 	assert_int_equal(out.rsp_len, 2);
 }
 
@@ -64,7 +64,7 @@ turns_of_a_read(void **state)
 {
 	static uint8_t answer[258];
 	struct cw_t0 t = { 0 };
-	struct cw_t0_out out;
+	struct cw_tpdu_out out;
 	size_t len = play_bytes("00b0000000", command, sizeof command);
 
 	(void)state;
@@ -76,7 +76,7 @@ turns_of_a_read(void **state)
 	step_rx(&t, &out, "\xb0\x01", 2);
 	assert_int_equal(out.rx_max, 257);
 	step_rx(&t, &out, answer + 1, 257);
-	assert_int_equal(out.want, CW_T0_DONE);
+	assert_int_equal(out.want, CW_TPDU_DONE);
 	assert_int_equal(out.rsp_len, 258);
 	assert_memory_equal(rsp, answer, 258);
 }
@@ -99,7 +99,7 @@ start_refuses(void **state)
 		{ "ffa40000", CW_EINVAL },	/* CLA FF is PPSS: 10.3.2 */
 	};
 	struct cw_t0 t = { 0 };
-	struct cw_t0_out out;
+	struct cw_tpdu_out out;
 	size_t i, len;
 
 	(void)state;
@@ -119,7 +119,7 @@ static void
 chain_61_without_end(void **state)
 {
 	struct cw_t0 t = { 0 };
-	struct cw_t0_out out;
+	struct cw_tpdu_out out;
 	size_t len = play_bytes("00880000 000001 aa 0000", command,
 	    sizeof command);
 	unsigned int rounds = 0;
@@ -131,7 +131,7 @@ chain_61_without_end(void **state)
 	step_rx(&t, &out, "\x88", 1);
 	step_sent(&t, &out);
 	step_rx(&t, &out, "\x61\x01", 2);
-	while (out.want == CW_T0_SEND) {
+	while (out.want == CW_TPDU_SEND) {
 		rounds++;
 		assert_true(rounds <= CW_T0_ROUND_MAX);
 		assert_memory_equal(out.tx, "\x00\xc0\x00\x00\x01", 5);
@@ -140,7 +140,7 @@ chain_61_without_end(void **state)
 		step_rx(&t, &out, "\x61\x01", 2);
 	}
 	assert_int_equal(rounds, CW_T0_ROUND_MAX);
-	assert_int_equal(out.want, CW_T0_FAIL);
+	assert_int_equal(out.want, CW_TPDU_FAIL);
 	assert_int_equal(out.err, CW_EPROTO);
 }
 
@@ -149,21 +149,21 @@ static void
 chain_61_6c_without_end(void **state)
 {
 	struct cw_t0 t = { 0 };
-	struct cw_t0_out out;
+	struct cw_tpdu_out out;
 	size_t len = play_bytes("00b0000000", command, sizeof command);
 	unsigned int commands = 0;
 
 	(void)state;
 	assert_int_equal(cw_t0_start(&t, &cfg, command, len, rsp, sizeof rsp,
 	    &out), 0);
-	while (out.want == CW_T0_SEND) {
+	while (out.want == CW_TPDU_SEND) {
 		commands++;
 		step_sent(&t, &out);
 		step_rx(&t, &out, commands % 2 == 1 ? "\x6c\x05" : "\x61\x05",
 		    2);
 	}
 	assert_int_equal(commands, 2 * (CW_T0_ROUND_MAX + 1));
-	assert_int_equal(out.want, CW_T0_FAIL);
+	assert_int_equal(out.want, CW_TPDU_FAIL);
 	assert_int_equal(out.err, CW_EPROTO);
 }
 
@@ -177,7 +177,7 @@ largest_exchange(void **state)
 	static uint8_t arrived[CW_APDU_CMD_MAX + 255];
 	static uint8_t block[258];
 	struct cw_t0 t = { 0 };
-	struct cw_t0_out out;
+	struct cw_tpdu_out out;
 	size_t len, got = 0, i, round;
 
 	(void)state;
@@ -214,7 +214,7 @@ largest_exchange(void **state)
 		step_rx(&t, &out, "\xc0", 1);
 		step_rx(&t, &out, block, 258);
 	}
-	assert_int_equal(out.want, CW_T0_DONE);
+	assert_int_equal(out.want, CW_TPDU_DONE);
 	assert_int_equal(out.rsp_len, CW_APDU_RSP_MAX);
 	for (i = 0; i < 65536; i++)
 		assert_int_equal(rsp[i], (uint8_t)(i % 256 + i / 256));
@@ -226,8 +226,8 @@ static void
 refusals_do_not_add_up(void **state)
 {
 	struct cw_t0 t = { 0 };
-	struct cw_t0_out out;
-	struct cw_t0_ev nack = { .kind = CW_T0_EV_NACK };
+	struct cw_tpdu_out out;
+	struct cw_tpdu_ev nack = { .kind = CW_TPDU_EV_NACK };
 	size_t len = play_bytes("80d00000ff 42*255", command, sizeof command);
 	unsigned int i, k, part;
 
@@ -241,14 +241,14 @@ refusals_do_not_add_up(void **state)
 			for (k = 0; k < CW_T0_REPEAT_MAX; k++) {
 				nack.idx = k == 0 && i > 0 ? 1 : 0;
 				cw_t0_step(&t, &nack, &out);
-				assert_int_equal(out.want, CW_T0_SEND);
+				assert_int_equal(out.want, CW_TPDU_SEND);
 				assert_int_equal(out.tx_len, chars - i);
 			}
 		}
 		step_sent(&t, &out);
 		step_rx(&t, &out, part == 0 ? "\xd0" : "\x90\x00", 1 + part);
 	}
-	assert_int_equal(out.want, CW_T0_DONE);
+	assert_int_equal(out.want, CW_TPDU_DONE);
 	assert_int_equal(t.parity_tx_cnt, 3 * 260);
 }
 
@@ -256,12 +256,12 @@ refusals_do_not_add_up(void **state)
 static void
 counters_live_on(void **state)
 {
-	struct cw_t0_ev nack = { .kind = CW_T0_EV_NACK, .idx = 4 };
-	struct cw_t0_ev rx = {
-		.kind = CW_T0_EV_RX, .len = 2, .bad_cnt = 2,
+	struct cw_tpdu_ev nack = { .kind = CW_TPDU_EV_NACK, .idx = 4 };
+	struct cw_tpdu_ev rx = {
+		.kind = CW_TPDU_EV_RX, .len = 2, .bad_cnt = 2,
 	};
 	struct cw_t0 t = { 0 };
-	struct cw_t0_out out;
+	struct cw_tpdu_out out;
 	size_t len = play_bytes("00440000", command, sizeof command);
 	unsigned int i;
 
@@ -275,7 +275,7 @@ counters_live_on(void **state)
 		rx.buf = (const uint8_t *)"\x60\x60";
 		cw_t0_step(&t, &rx, &out);
 		step_rx(&t, &out, "\x90\x00", 2);
-		assert_int_equal(out.want, CW_T0_DONE);
+		assert_int_equal(out.want, CW_TPDU_DONE);
 		assert_int_equal(t.parity_tx_cnt, i);
 		assert_int_equal(t.parity_rx_cnt, 2 * i);
 		assert_int_equal(t.null_total_cnt, 2 * i);

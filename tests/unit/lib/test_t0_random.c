@@ -113,24 +113,24 @@ struct card {
 
 /* One step with a random event; the card's bytes die with the call. */
 static void
-random_step(struct cw_t0 *t, struct card *c, struct cw_t0_out *out)
+random_step(struct cw_t0 *t, struct card *c, struct cw_tpdu_out *out)
 {
-	struct cw_t0_ev ev = { .kind = CW_T0_EV_SENT };
+	struct cw_tpdu_ev ev = { .kind = CW_TPDU_EV_SENT };
 	uint8_t *bytes = NULL;
 	size_t i;
 
-	if (out->want == CW_T0_SEND) {
+	if (out->want == CW_TPDU_SEND) {
 		assert_true(out->tx_len > 0 && out->tx_len <= 255);
 		if (t->tx_off == 0 && out->tx_len == 5)
 			c->ins = out->tx[1];
 		if (rnd(100) < c->refuses) {
-			ev.kind = CW_T0_EV_NACK;
+			ev.kind = CW_TPDU_EV_NACK;
 			ev.idx = rnd((uint32_t)out->tx_len);
 		}
 	} else if (rnd(20000) == 0) {
-		ev.kind = rnd(2) ? CW_T0_EV_TIMEOUT : CW_T0_EV_PARITY;
+		ev.kind = rnd(2) ? CW_TPDU_EV_TIMEOUT : CW_TPDU_EV_PARITY;
 	} else {
-		ev.kind = CW_T0_EV_RX;
+		ev.kind = CW_TPDU_EV_RX;
 		assert_true(out->rx_max > 0 && out->rx_max <= 258);
 		ev.len = 1 + rnd((uint32_t)out->rx_max);
 		bytes = malloc(ev.len);
@@ -160,32 +160,32 @@ one_card(void)
 	uint8_t *apdu = malloc(len);
 	uint8_t *rsp = malloc(cap);
 	unsigned long steps, limit = steps_max(len);
-	struct cw_t0_out out;
+	struct cw_tpdu_out out;
 	struct cw_t0 t = { 0 };
 
 	assert_non_null(apdu);
 	assert_non_null(rsp);
 	memcpy(apdu, command, len);
 	assert_int_equal(cw_t0_start(&t, &cfg, apdu, len, rsp, cap, &out), 0);
-	for (steps = 0; out.want == CW_T0_SEND || out.want == CW_T0_RECV;
+	for (steps = 0; out.want == CW_TPDU_SEND || out.want == CW_TPDU_RECV;
 	    steps++) {
 		assert_true(steps < limit);
 		random_step(&t, &card, &out);
 	}
 
-	if (out.want == CW_T0_DONE) {
+	if (out.want == CW_TPDU_DONE) {
 		assert_true(out.rsp_len >= 2 && out.rsp_len <= cap);
 		assert_true(out.rsp_len - 2 <= t.cmd.le);
 		assert_true(rsp[out.rsp_len - 2] >> 4 == 6 ||
 		    rsp[out.rsp_len - 2] >> 4 == 9);
 	} else {
-		assert_int_equal(out.want, CW_T0_FAIL);
+		assert_int_equal(out.want, CW_TPDU_FAIL);
 		assert_true(out.err == CW_ETIMEOUT || out.err == CW_EPARITY ||
 		    out.err == CW_EPROTO || out.err == CW_EFULL);
 	}
 	free(apdu);
 	free(rsp);
-	return out.want == CW_T0_DONE ? 0 : out.err;
+	return out.want == CW_TPDU_DONE ? 0 : out.err;
 }
 
 static void
