@@ -95,9 +95,9 @@ int cw_settings_load(struct cw_settings_store *st, struct cw_settings *s);
 /*
  * Makes both copies hold s; what holds it already is not written.  Never
  * touches the last good copy before the other one was read back.
- * Copies written (0: nothing changed), or CW_EINVAL (cw_settings_check),
- * CW_EIO: the memory does not take it; the old settings still stand unless
- * st->used tells a copy that was written.  CW_ESTATE: not loaded.
+ * Copies written (0: nothing changed; 1 with st->copy[] other than GOOD: the
+ * other copy has failed cells), CW_EINVAL (cw_settings_check), or CW_EIO: the
+ * memory does not answer or does not take it, and the old settings still stand.
  */
 int cw_settings_save(struct cw_settings_store *st, const struct cw_settings *s);
 
@@ -117,9 +117,6 @@ int cw_settings_boot_restart(struct cw_settings_store *st);
 
 /* 0, or CW_EINVAL with *what naming the field and the remedy (static). */
 int cw_settings_check(const struct cw_settings *s, const char **what);
-
-/* Are all fields equal?  In time that does not depend on the key. */
-bool cw_settings_equal(const struct cw_settings *a, const struct cw_settings *b);
 
 /* Zeroes it, the key too. */
 void cw_settings_wipe(struct cw_settings *s);
