@@ -99,19 +99,11 @@ clean_name(const struct value *v, char name[32])
 	return true;
 }
 
+/* Finds out what a column is for. */
 static void
-take_column(struct cw_order_reader *r, unsigned int idx)
+name_column(struct cw_order_reader *r, struct column *c, const char *name)
 {
-	struct column *c = &r->column[idx];
-	char name[32];
-	unsigned int i;
-
 	memset(c, 0, sizeof *c);
-	if (!clean_name(&r->value[idx], name)) {
-		cw_order_fault(r, r->header_line, CW_OF_COLUMN_NAME, "",
-		    "column %u has no name or one above 31 characters", idx + 1);
-		return;
-	}
 	memcpy(c->name, name, sizeof c->name);
 	c->spec = find_spec(r, name);
 	if (c->spec != NULL)
@@ -126,13 +118,73 @@ take_column(struct cw_order_reader *r, unsigned int idx)
 	} else if (strcmp(name, "reader") == 0 || strcmp(name, "card_address") == 0) {
 		c->use = COL_ADDR;
 		c->kind = CW_FIELD_IPV4;
-	} else {
+	}
+}
+
+/*
+ * A file without a header shows its first record here: none of its cells is a
+ * column, and any may be a PIN or a key, so that none is repeated in a fault.
+ */
+static bool
+is_header(struct cw_order_reader *r, unsigned int cnt)
+{
+	struct column c;
+	char name[32];
+	unsigned int i;
+
+	for (i = 0; i < cnt; i++) {
+		if (!clean_name(&r->value[i], name))
+			continue;
+		name_column(r, &c, name);
+		if (c.use != COL_IGNORE)
+			return true;
+	}
+	return false;
+}
+
+/* Beside known columns too, only what can be no digits and no hex is shown. */
+static bool
+is_name(const char *name)
+{
+	size_t len = strlen(name);
+
+	return name[0] >= 'a' && name[0] <= 'z' &&
+	    strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_-. ") == len &&
+	    strspn(name, "0123456789abcdef") < len;
+}
+
+static void
+unknown_column(struct cw_order_reader *r, unsigned int idx, const char *name)
+{
+	static const char what[] = "the card profile has no field of this name: "
+	    "remove the column or name another profile";
+
+	if (is_name(name))
 		cw_order_fault(r, r->header_line, CW_OF_COLUMN_UNKNOWN, name,
-		    "the card profile has no field of this name: remove the column "
-		    "or name another profile");
+		    "%s", what);
+	else
+		cw_order_fault(r, r->header_line, CW_OF_COLUMN_UNKNOWN, "",
+		    "column %u (%zu characters): %s", idx + 1, strlen(name), what);
+}
+
+static void
+take_column(struct cw_order_reader *r, unsigned int idx)
+{
+	struct column *c = &r->column[idx];
+	char name[32];
+	unsigned int i;
+
+	memset(c, 0, sizeof *c);
+	if (!clean_name(&r->value[idx], name)) {
+		cw_order_fault(r, r->header_line, CW_OF_COLUMN_NAME, "",
+		    "column %u has no name or one above 31 characters", idx + 1);
 		return;
 	}
-
+	name_column(r, c, name);
+	if (c->use == COL_IGNORE) {
+		unknown_column(r, idx, name);
+		return;
+	}
 	for (i = 0; i < idx; i++) {
 		if (r->column[i].use != c->use || r->column[i].spec != c->spec)
 			continue;
@@ -161,6 +213,14 @@ cw_order_header(struct cw_order_reader *r, const char *text, size_t len)
 	if (cnt > CW_ORDER_COLUMNS_MAX) {
 		cw_order_fault(r, r->header_line, CW_OF_COLUMN_NAME, "",
 		    "%u columns: at most %d are taken", cnt, CW_ORDER_COLUMNS_MAX);
+		r->dead = true;
+		return;
+	}
+	if (!is_header(r, cnt)) {
+		cw_order_fault(r, r->header_line, CW_OF_NO_HEADER, "",
+		    "none of the %u values of the first line is a column of the "
+		    "card profile: begin the file with a header, such as %s,...",
+		    cnt, r->cfg.field_cnt > 0 ? r->cfg.fields[0].name : "iccid");
 		r->dead = true;
 		return;
 	}

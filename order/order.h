@@ -83,6 +83,7 @@ const struct cw_field_spec *cw_order_default_fields(unsigned int *cnt);
 	X(TRUNCATED, "truncated")		/* the last line lacks its end and may be cut */ \
 	X(COLUMN_COUNT, "column-count") \
 	X(DELIMITER, "mixed-delimiters") \
+	X(NO_HEADER, "no-header")		/* no cell of the first line is a column */ \
 	X(COLUMN_UNKNOWN, "unknown-column") \
 	X(COLUMN_MISSING, "missing-column") \
 	X(COLUMN_TWICE, "duplicate-column") \
@@ -108,7 +109,7 @@ const char *cw_order_fault_word(enum cw_order_fault_code code);
 struct cw_order_fault {
 	uint32_t line;		/* 1-based line where the record begins; 0 = the file */
 	enum cw_order_fault_code code;
-	char column[32];	/* "" = the line */
+	char column[32];	/* "" = the line, or a cell that may be a value */
 	char text[160];		/* sentence with the remedy; never holds a secret value */
 };
 

@@ -307,7 +307,9 @@ count_fault(struct cw_order_reader *r, const char *text, size_t len,
 		}
 	}
 	cw_order_fault(r, r->begin, CW_OF_COLUMN_COUNT, "",
-	    "%u values, but the header has %u columns", cnt, r->column_cnt);
+	    "%u values, but the header has %u columns: %s", cnt, r->column_cnt,
+	    cnt < r->column_cnt ? "a value or its delimiter is missing" :
+	    "quote a value that holds a delimiter");
 }
 
 void

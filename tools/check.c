@@ -10,6 +10,7 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "cli.h"
 #include "cw/bytes.h"
@@ -187,6 +188,21 @@ guess_fields(const char *head, size_t len, struct cw_field_spec *spec)
 	return cnt;
 }
 
+/* Is any of them a column that files of this kind have?  If not, the names are
+ * values: the file has no header. */
+static bool
+any_usual(const struct cw_field_spec *spec, unsigned int cnt)
+{
+	unsigned int usual_cnt;
+	const struct cw_field_spec *usual = cw_order_default_fields(&usual_cnt);
+
+	for (unsigned int i = 0; i < cnt; i++)
+		for (unsigned int k = 0; k < usual_cnt; k++)
+			if (strcmp(spec[i].name, usual[k].name) == 0)
+				return true;
+	return false;
+}
+
 /* An exit code for trouble with the file itself; faults go to c->faults. */
 static int
 check_data(struct check *c, FILE *f, const char *head, size_t head_len)
@@ -202,6 +218,8 @@ check_data(struct check *c, FILE *f, const char *head, size_t head_len)
 	} else {
 		cfg.fields = guessed;
 		cfg.field_cnt = guess_fields(head, head_len, guessed);
+		if (!any_usual(guessed, cfg.field_cnt))
+			cfg.fields = cw_order_default_fields(&cfg.field_cnt);
 	}
 	c->iccid.cnt = c->imsi.cnt = 0;
 	c->reader = cw_order_new(&cfg);
@@ -334,6 +352,10 @@ load_profile(struct check *c)
 	} else {
 		cw_cli_profiles_dir(dir, sizeof(dir));
 		snprintf(path, sizeof(path), "%s/%s.lua", dir, name);
+		if (access(path, F_OK) != 0)
+			return cw_cli_fail(CW_EXIT_USAGE, "--profile %s: %s: %s; "
+			    "give the name of a file of that directory, or the "
+			    "path of a .lua file", name, path, strerror(errno));
 	}
 	c->profile = cw_profile_load_file(path, err, sizeof(err));
 	if (c->profile == NULL)

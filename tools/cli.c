@@ -64,27 +64,31 @@ cw_cli_put_text(const char *text, int width)
 		putchar(' ');
 }
 
-/* The first of the usual places that exists: here, beside the build, installed. */
+/* The first of the usual places that exists: here, the source tree that the
+ * program was built in (build/release/tools), beside an installation, installed. */
 void
 cw_cli_profiles_dir(char *out, size_t cap)
 {
-	char exe[800], near_exe[1024];
+	static const char *const place[] = { "profiles", "@/../../../profiles",
+		"@/../../profiles", "@/../share/cardwright/profiles",
+		CW_DATA_DIR "/profiles" };
+	char exe[800], path[1024];
 	ssize_t n = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
-	const char *place[] = { "profiles", near_exe, CW_DATA_DIR "/profiles" };
 
 	exe[n > 0 ? n : 0] = '\0';
 	if (strrchr(exe, '/') != NULL)
 		*strrchr(exe, '/') = '\0';
-	snprintf(near_exe, sizeof(near_exe), "%s/../../profiles", exe);
-	snprintf(out, cap, "%s", place[2]);
-	for (unsigned int i = 0; i < 3; i++) {
-		char *real = realpath(place[i], NULL);
+	for (size_t i = 0; i < sizeof(place) / sizeof(place[0]); i++) {
+		bool near_exe = place[i][0] == '@';
+		char *real;
 
-		if (real == NULL)
-			continue;
-		snprintf(out, cap, "%s", real);
+		snprintf(path, sizeof(path), "%s%s", near_exe ? exe : "",
+		    place[i] + near_exe);
+		real = realpath(path, NULL);
+		snprintf(out, cap, "%s", real != NULL ? real : path);
 		free(real);
-		return;
+		if (real != NULL)
+			return;
 	}
 }
 

@@ -77,6 +77,9 @@ check "secrets are private" 0 "^600 600 600 600$" sh -c "cd $tmp/c && stat -c %a
 # files, without a platform
 check "sound files" 0 "200 records: sound" "$cw" order check --profile sim-demo examples/sim-200.csv examples/cos-4k.s19
 check "a bad file" 5 "wrong-luhn.csv:[0-9]*: iccid" "$cw" order check --profile sim-demo examples/bad/wrong-luhn.csv
+sed 1d examples/sim-200.csv >"$tmp/bare.csv"
+check "no header, no value told" 5 "bare.csv:1: none of the" "$cw" order check "$tmp/bare.csv"
+check "no header, one fault" 5 "bare.csv: card data, CSV: 1 fault$" "$cw" order check --profile sim-demo "$tmp/bare.csv"
 check "a bad image" 5 "check sum" "$cw" order check --cos examples/bad/cos-wrong-checksum.hex
 check "a missing file" 2 "nothere: No such file" "$cw" order check nothere
 check "a directory" 2 "not a file" "$cw" order check examples

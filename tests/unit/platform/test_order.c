@@ -382,6 +382,30 @@ lists_a_thousand_and_counts_all(void **state)
 	cw_order_free(r);
 }
 
+/* A file without a header begins with a record: none of it may be repeated. */
+static void
+tells_no_first_record(void **state)
+{
+	static struct got g;
+	static const char bare[] = ICCID1 ",001010000000001," KI ",7391,adm-pass\n";
+	static const char beside[] = "iccid,imsi,ki,cafebabe,9184,a b-c\n";
+
+	(void)state;
+	g.row_err = 0;
+	run(&g, &std, bare, sizeof bare - 1);
+	assert_string_equal(g.text, "records 0 faults 1\n1 no-header : none of "
+	    "the 5 values of the first line is a column of the card profile: "
+	    "begin the file with a header, such as iccid,...\n");
+
+	/* Beside columns that are known, a name is told, digits and hex are not. */
+	run(&g, &std, beside, sizeof beside - 1);
+	assert_non_null(strstr(g.text, "1 unknown-column : column 4 (8 characters)"));
+	assert_non_null(strstr(g.text, "1 unknown-column : column 5 (4 characters)"));
+	assert_non_null(strstr(g.text, "1 unknown-column a b-c: "));
+	assert_null(strstr(g.text, "cafebabe"));
+	assert_null(strstr(g.text, "9184"));
+}
+
 /* No fault text may hold what stood in a secret column. */
 static void
 tells_no_secret(void **state)
@@ -490,6 +514,7 @@ main(void)
 		cmocka_unit_test(counts_against_the_announcement),
 		cmocka_unit_test(bounds_lines_and_values),
 		cmocka_unit_test(lists_a_thousand_and_counts_all),
+		cmocka_unit_test(tells_no_first_record),
 		cmocka_unit_test(tells_no_secret),
 		cmocka_unit_test(stops_at_the_sinks_error),
 		cmocka_unit_test(checks_cos_files),
