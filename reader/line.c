@@ -183,7 +183,7 @@ act_end(struct cw_reader *r, struct cw_reader_slot *s, enum cw_outcome outcome)
 	/* The PPS step is done: the card is back, at the default speed. */
 	s->act_pps = false;
 	if (outcome != CW_OUT_GOOD && outcome != CW_OUT_REMOVED &&
-	    outcome != CW_OUT_OVERCURRENT)
+	    outcome != CW_OUT_OVERCURRENT && outcome != CW_OUT_READER)
 		outcome = CW_OUT_PPS_FAIL;
 	cw_reader_engine_step_end(r, s, outcome);
 }
@@ -193,7 +193,7 @@ act_outcome(int err)
 {
 	if (err == CW_EREMOVED)
 		return CW_OUT_REMOVED;
-	return CW_OUT_MUTE;
+	return CW_OUT_READER;
 }
 
 /* A mute or garbled card gets one more cold and then one warm reset. */
@@ -266,7 +266,10 @@ atr_whole(struct cw_reader *r, struct cw_reader_slot *s)
 		err = line_set(r, s, &line);
 	if (err < 0)
 		cw_reader_log(r, 1, "slot.line-failed", s, cw_err_name(err));
-	act_end(r, s, err < 0 ? CW_OUT_PPS_FAIL : CW_OUT_GOOD);
+	if (err == CW_EIO)
+		act_end(r, s, CW_OUT_READER);
+	else
+		act_end(r, s, err < 0 ? CW_OUT_PPS_FAIL : CW_OUT_GOOD);
 }
 
 static void

@@ -133,7 +133,7 @@ slot_settle(struct cw_reader *r, struct cw_reader_slot *s)
 		cw_reader_engine_close(r, s);
 	else if (s->running)
 		cw_reader_engine_step_end(r, s, s->off_failed ?
-		    CW_OUT_TIMEOUT : CW_OUT_GOOD);
+		    CW_OUT_READER : CW_OUT_GOOD);
 }
 
 void
@@ -277,7 +277,8 @@ cw_reader_slot_event(struct cw_reader *r, const struct cw_event *ev)
 
 /*
  * A deadline of a slot.  For a timer it is what was waited for; for an op it
- * means that the board is stuck, which counts as a silent card.
+ * means that the board is stuck: its own fault, but that a receive which never
+ * ends counts as a silent card.
  */
 void
 cw_reader_slot_tick(struct cw_reader *r, struct cw_reader_slot *s)

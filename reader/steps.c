@@ -20,9 +20,11 @@ line_outcome(const struct cw_reader_slot *s, int err)
 		return CW_OUT_PROTO;
 	case CW_EFULL:
 		return CW_OUT_PROGRAM;
-	default:
+	case CW_ETIMEOUT:
 		return (s->step.flags & CW_STEP_NEEDS_COS) != 0 ?
 		    CW_OUT_NO_COS : CW_OUT_TIMEOUT;
+	default:
+		return CW_OUT_READER;	/* the board's own errors */
 	}
 }
 
@@ -173,8 +175,7 @@ cw_reader_steps_command_event(struct cw_reader *r, struct cw_reader_slot *s,
 
 	/* A board that is stuck in a send, or that says what cannot be. */
 	if (!t0_event(s, ev, &t)) {
-		cw_reader_engine_step_end(r, s, line_outcome(s,
-		    t.kind == CW_TPDU_EV_TIMEOUT ? CW_ETIMEOUT : CW_EPROTO));
+		cw_reader_engine_step_end(r, s, CW_OUT_READER);
 		return;
 	}
 	if (t.kind == CW_TPDU_EV_RX && s->inverse) {

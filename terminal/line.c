@@ -421,7 +421,7 @@ cw_line_clear(struct cw_line *l, unsigned int s, uint64_t now_us)
 		if (st->state == CW_LN_IDLE)
 			st->named = false;
 		st->stuck = false;
-		st->fails = 0;
+		st->fails = st->faults = 0;
 		st->why[0] = '\0';
 		l->counts.stuck--;
 		cw_ln_log(l, CW_LINE_INFO, "station.cleared", "station=%u", i + 1);

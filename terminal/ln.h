@@ -205,6 +205,7 @@ struct cw_ln_station {
 	uint8_t end_bin;	/* BINNED: where the card went */
 	uint64_t binned_lsn;	/* of the last card's BINNED, 0 = long durable */
 	uint16_t fails;		/* rejects in a row */
+	uint16_t faults;	/* of them the last, by the reader's own circuit */
 	uint32_t good, reject, doubt;
 	uint16_t last_outcome;
 };

@@ -36,6 +36,7 @@
 #define CMD_AGAIN_MS 1000
 #define FEED_RETRY_US 200000
 #define CMD_TRIES_MAX 5
+#define FAULTS_MAX 3		/* faults of the reader in a row that stop it */
 #define STEPS_MAX 16		/* of one station at one event */
 
 static const struct cw_dev_station *
@@ -539,8 +540,14 @@ note_end(struct cw_line *l, struct cw_ln_station *st)
 	    "verdict=%u outcome=%s sw=%04X step=%u", st->idx + 1u, e->card_no,
 	    (unsigned long long)e->order, (unsigned long long)e->record,
 	    e->epoch, e->verdict, cw_outcome_word(e->outcome), e->sw, e->step);
-	if (l->cfg.quarantine != 0xFFFF && st->fails >= l->cfg.quarantine &&
-	    !st->stuck)
+	if (e->verdict != CW_CARD_NONE)
+		st->faults = e->outcome == CW_OUT_READER ? st->faults + 1u : 0;
+	if (l->cfg.quarantine == 0xFFFF || st->stuck)
+		return;
+	if (st->faults >= FAULTS_MAX)
+		cw_ln_station_stick(l, st, "reader fault, %u in a row: see to the "
+		    "reader and its log", st->faults);
+	else if (st->fails >= l->cfg.quarantine)
 		cw_ln_station_stick(l, st, "%u rejects in a row, last %s: see "
 		    "to reader", st->fails, cw_outcome_word(e->outcome));
 }

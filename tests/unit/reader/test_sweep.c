@@ -68,6 +68,18 @@ factory(struct fake *f)
 	cw_wipe(prog, sizeof prog);
 }
 
+/* What the board could not do is not told of the card. */
+static void
+blame(enum fake_op op, uint16_t outcome)
+{
+	if (op < OP_POWER || op > OP_RECV)
+		return;
+	assert_int_not_equal(outcome, CW_OUT_MUTE);
+	assert_int_not_equal(outcome, CW_OUT_TIMEOUT);
+	assert_int_not_equal(outcome, CW_OUT_NO_COS);
+	assert_int_not_equal(outcome, CW_OUT_PPS_FAIL);
+}
+
 /* Every RUN that was accepted has one result; returns how many were GOOD. */
 static unsigned int
 count_results(struct fake *f)
@@ -89,6 +101,7 @@ count_results(struct fake *f)
 		results |= 1u << m.attempt;
 		if (m.outcome == CW_OUT_GOOD)
 			good++;
+		blame(f->fail_op, m.outcome);
 	}
 	assert_int_equal(results, accepted);
 	return good;

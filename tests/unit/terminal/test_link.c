@@ -122,6 +122,40 @@ test_burn_of_another(void **state)
 	end();
 }
 
+/* Three faults of the reader itself in a row: its station stops, and no more
+ * blanks are spent on it.  One good card in between begins anew. */
+static void
+test_reader_fault(void **state)
+{
+	struct cw_line_counts c;
+
+	(void)state;
+	begin(2, 12);
+	for (unsigned int i = 0; i < 8; i++)
+		w.reader[0].play[i] = i == 2 ? PLAY_GOOD : PLAY_FAULT;
+	w.reader[0].play_cnt = 8;
+	assert_true(world_run(&w, 4000));
+	cw_line_count(w.line, &c);
+	assert_int_equal(c.stuck, 1);
+	assert_int_equal(w.dev.reject, 5);
+	assert_int_equal(w.dev.good, 12);
+	for (int i = 0; i < 50; i++)
+		world_round(&w);
+	assert_non_null(strstr(w.last_status.u.status.station[0].why, "reader"));
+	end();
+
+	/* Whoever wants no quarantine gets none. */
+	world_init(&w, 1, 1);
+	w.quarantine = 0xFFFF;
+	for (unsigned int i = 0; i < 7; i++)
+		w.reader[0].play[i] = PLAY_FAULT;
+	w.reader[0].play_cnt = 7;
+	world_start(&w);
+	assert_true(world_run(&w, 4000));
+	assert_int_equal(w.dev.reject, 7);
+	end();
+}
+
 int
 main(void)
 {
@@ -131,6 +165,7 @@ main(void)
 		cmocka_unit_test(test_attempt_end),
 		cmocka_unit_test(test_result_of_another),
 		cmocka_unit_test(test_burn_of_another),
+		cmocka_unit_test(test_reader_fault),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

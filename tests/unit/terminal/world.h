@@ -24,6 +24,7 @@ enum play {
 	PLAY_GOOD,
 	PLAY_BURN_FAIL,		/* burn NO_BOOT, personal SKIPPED */
 	PLAY_MUTE,		/* personal MUTE, untouched */
+	PLAY_FAULT,		/* the reader's own circuit fails, untouched */
 	PLAY_SW,		/* touched, status word */
 	PLAY_TIMEOUT,		/* touched, unknown end */
 	PLAY_SILENT,		/* writes the card, never answers */

@@ -128,9 +128,9 @@ reader_write(struct world *w, unsigned int i, const struct cw_rl_run *m,
 	struct reader *r = &w->reader[i];
 	struct card *c = &w->card[r->card_no];
 
-	if (play == PLAY_MUTE || play == PLAY_BURN_FAIL) {
+	if (play == PLAY_MUTE || play == PLAY_FAULT || play == PLAY_BURN_FAIL) {
 		keep(r, m->attempt, play == PLAY_MUTE ? CW_OUT_MUTE :
-		    CW_OUT_SKIPPED, 0, 0);
+		    play == PLAY_FAULT ? CW_OUT_READER : CW_OUT_SKIPPED, 0, 0);
 		return true;
 	}
 
