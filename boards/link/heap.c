@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "heap.h"
+
+#include <mbedtls/memory_buffer_alloc.h>
+
+void
+cw_link_heap_init(void *mem, size_t len)
+{
+	mbedtls_memory_buffer_alloc_init(mem, len);
+}
