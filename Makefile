@@ -4,6 +4,7 @@
 #   make demo [CARDS=200] [LINES=2] [READERS=4]   the main job, on loopback
 #   make test      everything, with AddressSanitizer and UBSan
 #   make           build the programs into build/release
+#   make firmware  the reader's firmware: ELF, BIN, HEX, sizes (build/firmware)
 #   make bench     figures against the limits, in the same run
 #   make model     the ledger's SPIN model and its mutants
 #   make soak      the stepper over many seeds (SEEDS=2000 CARDS=1000)
@@ -45,6 +46,10 @@ test:
 	@$(MAKE) --no-print-directory -s $(SAN)/build.ninja
 	@scripts/test.sh $(SAN)
 
+firmware:
+	@scripts/deps.sh firmware
+	@scripts/firmware.sh build/firmware
+
 bench:
 	@scripts/deps.sh build test
 	@$(MAKE) --no-print-directory -s all
@@ -70,4 +75,4 @@ install: all
 clean:
 	rm -rf build
 
-.PHONY: all demo test bench model soak fuzz style install clean
+.PHONY: all demo test firmware bench model soak fuzz style install clean

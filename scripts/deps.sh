@@ -12,6 +12,8 @@ test="$build openssl curl sqlite3 mbpoll clang libclang-rt-14-dev
     gcc-arm-none-eabi libnewlib-arm-none-eabi"
 model="spin gcc libc6-dev"
 docs="lowdown"
+firmware="meson ninja-build python3 gcc-arm-none-eabi libnewlib-arm-none-eabi
+    binutils-arm-none-eabi"
 firmware="$build gcc-arm-none-eabi libnewlib-arm-none-eabi dpkg-dev"
 
 want=
@@ -21,6 +23,7 @@ for group in "$@"; do
 	test) want="$want $test" ;;
 	model) want="$want $model" ;;
 	docs) want="$want $docs" ;;
+	firmware) want="$want $firmware" ;;
 	firmware) want="$want $firmware" ;;
 	*) echo "deps.sh: no group '$group'" >&2; exit 2 ;;
 	esac

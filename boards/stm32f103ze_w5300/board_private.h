@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CW_BOARD_PRIVATE_H
+#define CW_BOARD_PRIVATE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "board.h"
+#include "boards/chip/stm32f1/stm32f1.h"
+#include "reader/reader.h"
+
+/*
+ * Inside of the board: one chip, so state stands in statics of each file and the
+ * calls take no context.
+ *
+ *	start.c		vector table, start-up
+ *	main.c		the core's memory and configuration, the loop
+ *	bringup.c	clock, pins, external bus
+ *	card.c card_irq.c	the three card lines
+ *	rate.c		which card clocks and etu can be had (pure)
+ *	net.c		sockets of the W5300 as the core's connections
+ *	uart.c		console UART
+ *	sys.c		log ring, random bytes, watchdog, settings and program memory
+ *	crash.c		what the last life left behind
+ *
+ * Interrupt handlers move characters between a device and a ring and set
+ * cw_board_awake; all else happens in the loop.
+ */
+
+/* Set by an interrupt handler that has something for the loop. */
+extern volatile bool cw_board_awake;
+
+/* Goes into external SRAM, which start-up does not clear. */
+#define CW_XRAM __attribute__((section(".xram")))
+
+/* main.c */
+void cw_board_main(void) __attribute__((noreturn));
+
+/* bringup.c: 0; CW_EIO: the crystal does not start; CW_ESTATE: the external
+ * SRAM does not hold what is written. */
+int cw_board_bringup(void);
+
+/* uart.c */
+void cw_uart_start(void);
+void cw_uart_irq(void);
+/* Queues; what finds no room is dropped. Returns what was taken. */
+size_t cw_uart_put(const uint8_t *buf, size_t len);
+size_t cw_uart_room(void);
+/* Bytes typed, up to cap. */
+size_t cw_uart_get(uint8_t *buf, size_t cap);
+
+/* sys.c */
+extern const struct cw_sys_ops cw_board_sys_ops;
+extern const struct cw_image_ops cw_board_store_ops;
+extern const struct cw_nvm_ops cw_board_nvm_ops;
+extern const struct cw_flash_ops cw_board_flash_ops;
+/* After the clocks: frees the bus of the settings memory. */
+void cw_board_nvm_start(void);
+/* Where the image store begins and how long it is (linker). */
+uint32_t cw_board_store_cap(void);
+void cw_board_log(int level, const char *line);
+/* Line idx (0 the oldest) of the log; its length, 0: no more. */
+size_t cw_board_log_line(uint32_t idx, char *buf, size_t cap);
+/* Before the first use of random: a number that no other start had. */
+void cw_board_random_start(uint64_t boot_cnt);
+
+/* crash.c */
+enum cw_crash_kind { CW_CRASH_NONE, CW_CRASH_ASSERT, CW_CRASH_FAULT };
+/* Once, first of all: takes over what the last life left, and the reset flags. */
+void cw_board_crash_take(void);
+void cw_board_fault(void) __attribute__((noreturn));
+/* One sentence about the last life's end into buf; false: it ended in peace. */
+bool cw_board_crash_text(char *buf, size_t cap);
+/* Why this life began, by the reset flags: "power", "watchdog", ... */
+const char *cw_board_reset_cause(void);
+
+#endif
