@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,7 +12,8 @@ struct cw_order_cos {
 	struct cw_cosimg img;
 	bool ended;
 	int err;
-	char why[200];
+	const char *why;
+	uint32_t why_line;
 	uint8_t buf[CW_COS_MAX];
 	uint8_t used[(CW_COS_MAX + 7) / 8];
 };
@@ -63,11 +63,8 @@ keep_err(struct cw_order_cos *c, int err)
 {
 	if (err < 0 && c->err == 0) {
 		c->err = err;
-		if (c->img.line > 0)
-			snprintf(c->why, sizeof c->why, "line %u: %s",
-			    c->img.line, remedy(err));
-		else
-			snprintf(c->why, sizeof c->why, "%s", remedy(err));
+		c->why = remedy(err);
+		c->why_line = c->img.line;
 	}
 	return c->err;
 }
@@ -92,7 +89,13 @@ cw_order_cos_end(struct cw_order_cos *c)
 const char *
 cw_order_cos_why(const struct cw_order_cos *c)
 {
-	return c->why;
+	return c->why != NULL ? c->why : "";
+}
+
+uint32_t
+cw_order_cos_line(const struct cw_order_cos *c)
+{
+	return c->why_line;
 }
 
 const uint8_t *

@@ -176,8 +176,10 @@ struct cw_order_cos *cw_order_cos_new(void);
 /* 0; CW_EFORMAT, CW_ECRC, CW_EOVERLAP, CW_ETOOBIG, ... (sticky). */
 int cw_order_cos_feed(struct cw_order_cos *c, const uint8_t *buf, size_t len);
 int cw_order_cos_end(struct cw_order_cos *c);
-/* Sentence of the fault with line and remedy; "" while there is none. */
+/* Sentence of the fault with its remedy; "" while there is none.  Static. */
 const char *cw_order_cos_why(const struct cw_order_cos *c);
+/* Line of the fault, from 1; 0: none, or the image is raw. */
+uint32_t cw_order_cos_line(const struct cw_order_cos *c);
 /* After a good end: image bytes, load address, format word ("raw"...). */
 const uint8_t *cw_order_cos_image(const struct cw_order_cos *c, uint32_t *len);
 uint32_t cw_order_cos_base(const struct cw_order_cos *c);

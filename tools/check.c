@@ -259,7 +259,8 @@ check_cos(struct check *c, FILE *f)
 	if (err >= 0)
 		err = cw_order_cos_end(cos);
 	if (err < 0)
-		add_fault(c, 0, NULL, cw_order_cos_why(cos));
+		add_fault(c, cw_order_cos_line(cos), NULL,
+		    cw_order_cos_why(cos));
 	cw_order_cos_free(cos);
 	return CW_EXIT_OK;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -121,6 +122,10 @@ read_client_ini(struct cw_cli *cli)
 	const char *token;
 
 	snprintf(path, sizeof(path), "%s/client.ini", cli->config_dir);
+	if (access(path, F_OK) != 0 && cw_opt_has(&cli->args, CW_OPT_CONFIG) &&
+	    cli->args.cmd->run != cw_setup_run)
+		return cw_cli_fail(CW_EXIT_USAGE, "%s: %s; cardwright setup --dir "
+		    "makes such a directory", path, strerror(errno));
 	if (access(path, F_OK) != 0)
 		return CW_EXIT_OK;
 	ini = cw_ini_load(path, err, sizeof(err));
@@ -167,5 +172,8 @@ cw_cli_settings(struct cw_cli *cli)
 	len = strlen(cli->url);
 	if (cli->url[len - 1] == '/')
 		cli->url[len - 1] = '\0';
+	if (strcmp(cli->url, "http:/") == 0 || strcmp(cli->url, "https:/") == 0)
+		return cw_cli_fail(CW_EXIT_USAGE, "--platform %s/: no address in "
+		    "it; such as http://127.0.0.1:%d", cli->url, CW_HTTP_PORT);
 	return CW_EXIT_OK;
 }

@@ -160,7 +160,8 @@ refused(const struct cw_cli *cli, const struct cw_http_req *req,
 
 	if (res->status == 401 || res->status == 403 || res->status == 421)
 		code = CW_EXIT_DENIED;
-	else if (res->status == 404 || res->status == 405)
+	else if (res->status == 404 || res->status == 405 ||
+	    (res->status == 400 && req->meta == NULL))
 		code = CW_EXIT_USAGE;
 	else if (res->status == 400 || res->status == 409 || res->status == 411 ||
 	    res->status == 413 || res->status == 415 || res->status == 422)
@@ -171,6 +172,12 @@ refused(const struct cw_cli *cli, const struct cw_http_req *req,
 		return cw_cli_fail(code, "%s answered %ld, and not as a "
 		    "cardwright platform does: is the address right?",
 		    cli->url, res->status);
+	/* One fault that the detail tells: once, with its place. */
+	if (json_array_size(faults) == 1 && detail != NULL && strcmp(detail,
+	    json_string_value(json_object_get(json_array_get(faults, 0),
+	    "what")) != NULL ? json_string_value(json_object_get(
+	    json_array_get(faults, 0), "what")) : "") == 0)
+		detail = title;
 	cw_cli_fail(code, "%s (%s)", detail != NULL ? detail :
 	    title != NULL ? title : "refused",
 	    strrchr(type, ':') != NULL ? strrchr(type, ':') + 1 : type);
@@ -239,6 +246,10 @@ take_answer(struct cw_cli *cli, const struct cw_http_req *req,
 	curl_easy_getinfo(cli->http->curl, CURLINFO_RESPONSE_CODE, &res->status);
 	if (err != CURLE_OK && (res->status < 300 || res->text == NULL)) {
 		res->status = 0;
+		if (err == CURLE_URL_MALFORMAT)
+			return req->quiet ? CW_EXIT_USAGE : cw_cli_fail(
+			    CW_EXIT_USAGE, "--platform %s: not an address such as "
+			    "http://127.0.0.1:%d", cli->url, CW_HTTP_PORT);
 		res->broken = err != CURLE_COULDNT_CONNECT &&
 		    err != CURLE_COULDNT_RESOLVE_HOST;
 		if (req->quiet)

@@ -9,10 +9,12 @@
 #define B(id) CW_OPT_BIT(id)
 
 static const struct cw_cmd cmds[] = {
-	{ "setup", NULL, "", 0, 0, B(DIR) | B(TERMINAL), 0,
+	{ "setup", NULL, "", 0, 0, B(DIR) | B(TERMINAL) |
+	  CW_OPT_MANY, 0,
 	  "make a local authority, certificates, keys, token and configurations",
 	  cw_setup_run },
-	{ "order", "check", "FILE...", 0, 64, B(PROFILE) | B(COS) | B(DATA), 0,
+	{ "order", "check", "FILE...", 0, 64, B(PROFILE) | B(COS) | B(DATA) |
+	  CW_OPT_MANY, 0,
 	  "check order files (COS image, CSV) before they are submitted",
 	  cw_check_run },
 	{ "order", "submit", "", 0, 0, B(PROFILE) | B(COS) | B(DATA) | B(LINE) |

@@ -121,7 +121,7 @@ parse_opt(struct cw_args *a, char **argv, struct cw_mistake *err)
 		value = argv[1];
 		used = 2;
 	}
-	if (value == NULL)
+	if (value == NULL || (value[0] == '\0' && opts[id].arg != NULL))
 		return mistake(err, "option --%s needs a value: --%s %s",
 		    opts[id].name, opts[id].name, opts[id].arg);
 	if (a->opt_cnt == CW_ARGS_MAX)
@@ -176,12 +176,28 @@ find_cmd(struct cw_args *a, const struct cw_cmd *cmds, size_t cnt,
 	return 0;
 }
 
+/* The first option that is given twice; CW_OPT_CNT if none is. */
+static enum cw_opt_id
+twice(const struct cw_args *a)
+{
+	uint32_t seen = 0;
+
+	for (unsigned int i = 0; i < a->opt_cnt; i++) {
+		if ((seen & 1u << a->opt[i].id) != 0 &&
+		    opts[a->opt[i].id].arg != NULL)
+			return a->opt[i].id;
+		seen |= 1u << a->opt[i].id;
+	}
+	return CW_OPT_CNT;
+}
+
 /* Are options and arguments those that the command takes and needs? */
 static int
 check_cmd(const struct cw_args *a, struct cw_mistake *err)
 {
 	const struct cw_cmd *c = a->cmd;
 	uint32_t allowed = c->opts | CW_OPT_GLOBAL;
+	enum cw_opt_id again = (c->opts & CW_OPT_MANY) != 0 ? CW_OPT_CNT : twice(a);
 
 	for (unsigned int i = 0; i < CW_OPT_CNT; i++) {
 		enum cw_opt_id near = nearest(allowed, opts[i].name,
@@ -201,6 +217,9 @@ check_cmd(const struct cw_args *a, struct cw_mistake *err)
 			    c->verb ? " " : "", c->verb ? c->verb : "",
 			    opts[i].name, opts[i].arg);
 	}
+	if (again != CW_OPT_CNT)
+		return mistake(err, "--%s is given twice: which one is meant?",
+		    opts[again].name);
 	if (a->arg_cnt < c->arg_min)
 		return mistake(err, "'%s%s%s' needs %s", c->noun,
 		    c->verb ? " " : "", c->verb ? c->verb : "", c->arg_text);

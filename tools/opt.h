@@ -52,6 +52,8 @@ enum cw_opt_id {
 	CW_OPT_CNT
 };
 #define CW_OPT_BIT(id) (1u << CW_OPT_##id)
+/* Beside the bits of a command: its options may be given more than once. */
+#define CW_OPT_MANY (1u << 31)
 /* Options that every command takes. */
 #define CW_OPT_GLOBAL (CW_OPT_BIT(PLATFORM) | CW_OPT_BIT(TOKEN) | \
     CW_OPT_BIT(CONFIG) | CW_OPT_BIT(JSON) | CW_OPT_BIT(HELP) | \

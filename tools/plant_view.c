@@ -50,6 +50,11 @@ cw_reader_list_run(struct cw_cli *cli)
 	    line != NULL ? "?line=" : "", word);
 	if (code != CW_EXIT_OK)
 		return code;
+	if (line != NULL && json_array_size(json_object_get(doc, "readers")) == 0) {
+		json_decref(doc);
+		return cw_cli_fail(CW_EXIT_USAGE, "--line %s: no such line is "
+		    "connected; cardwright line list shows them", line);
+	}
 	if (cli->json)
 		return cw_cli_print_json(doc);
 	printf("%-12s %3s %-21s %-9s %7s %7s %6s  %s\n", "LINE", "ST", "READER",
@@ -111,28 +116,32 @@ print_result(const json_t *r)
 		print_trace(trace);
 }
 
+/* Digits or hex, or NUMBER/NUMBER: nothing that means more in a path. */
+static bool
+is_card(const char *query)
+{
+	static const char digits[] = "0123456789", hex[] = "0123456789abcdefABCDEF";
+	size_t n = strspn(query, digits);
+
+	if (query[n] == '/')
+		return n > 0 && query[n + 1] != '\0' && strlen(query) < 100 &&
+		    query[n + 1 + strspn(query + n + 1, digits)] == '\0';
+	n = strspn(query, hex);
+	return n > 0 && n <= 64 && query[n] == '\0';
+}
+
 int
 cw_trace_run(struct cw_cli *cli)
 {
-	const char *query = cli->args.arg[0], *slash = strchr(query, '/');
-	char word[400], part[128];
+	const char *query = cli->args.arg[0];
 	json_t *doc, *rec, *r;
-	size_t i, n;
+	size_t i;
 	int code;
 
-	/* ORDER/RECORD keeps its slash; everything else is one word. */
-	n = slash != NULL ? (size_t)(slash - query) : strlen(query);
-	if (n == 0 || n >= sizeof(part) || strlen(query) >= sizeof(part))
+	if (!is_card(query))
 		return cw_cli_fail(CW_EXIT_USAGE, "'%s': give an ICCID, a chip "
-		    "serial, a card number, or ORDER/RECORD", query);
-	snprintf(part, sizeof(part), "%.*s", (int)n, query);
-	cw_cli_escape(word, sizeof(word), part);
-	if (slash != NULL) {
-		n = strlen(word);
-		word[n++] = '/';
-		cw_cli_escape(word + n, sizeof(word) - n, slash + 1);
-	}
-	code = cw_cli_get(cli, &doc, "/api/v1/cards/%s", word);
+		    "serial in hex, a card number, or ORDER/RECORD", query);
+	code = cw_cli_get(cli, &doc, "/api/v1/cards/%s", query);
 	if (code != CW_EXIT_OK)
 		return code;
 	if (cli->json)

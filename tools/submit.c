@@ -20,7 +20,7 @@
 
 /* SHA-256 of a file in hex; an exit code when it cannot be sent. */
 static int
-digest_file(const char *path, int64_t max, char hex[65])
+digest_file(const char *path, int64_t max, const char *remedy, char hex[65])
 {
 	static uint8_t buf[256 * 1024];
 	EVP_MD_CTX *md;
@@ -37,8 +37,8 @@ digest_file(const char *path, int64_t max, char hex[65])
 	if (st.st_size > max) {
 		fclose(f);
 		return cw_cli_fail(CW_EXIT_ORDER, "%s: %lld bytes, and at most "
-		    "%lld are taken; divide the order", path,
-		    (long long)st.st_size, (long long)max);
+		    "%lld are taken; %s", path, (long long)st.st_size,
+		    (long long)max, remedy);
 	}
 	md = EVP_MD_CTX_new();
 	EVP_DigestInit_ex(md, EVP_sha256(), NULL);
@@ -151,9 +151,11 @@ cw_submit_run(struct cw_cli *cli)
 		    "--data FILE, or both");
 	code = make_meta(cli, &meta);
 	if (code == CW_EXIT_OK && req.cos != NULL)
-		code = digest_file(req.cos, COS_FILE_MAX, cos_hex);
+		code = digest_file(req.cos, COS_FILE_MAX, "an image has at most "
+		    "1 MiB: is it the right file?", cos_hex);
 	if (code == CW_EXIT_OK && req.data != NULL)
-		code = digest_file(req.data, DATA_FILE_MAX, data_hex);
+		code = digest_file(req.data, DATA_FILE_MAX, "divide the order",
+		    data_hex);
 	if (code != CW_EXIT_OK) {
 		json_decref(meta);
 		return code;

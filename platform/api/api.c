@@ -33,7 +33,7 @@ readyz(struct cw_hreq *r)
 }
 
 static void
-lines(struct cw_hreq *r)
+list_lines(struct cw_hreq *r)
 {
 	cw_hreq_json(r, 200, json_pack("{s:o}", "lines",
 	    cw_api_lines_json(cw_hreq_ctx(r))));
@@ -44,16 +44,16 @@ readers(struct cw_hreq *r)
 {
 	struct cw_api *a = cw_hreq_ctx(r);
 	const char *line = cw_hreq_query(r, "line");
-	struct cw_ledger_term_view v;
-	json_t *list = json_array(), *part;
+	json_t *list = json_array(), *lines = cw_api_lines_json(a), *l;
+	size_t i;
 
-	for (unsigned int i = 0; cw_ledger_term(a->cfg.ledger, i, &v) == 0; i++) {
-		if (!v.greeted || (line != NULL && strcmp(line, v.name) != 0))
-			continue;
-		part = cw_api_stations_json(&v);
-		json_array_extend(list, part);
-		json_decref(part);
+	json_array_foreach(lines, i, l) {
+		const char *name = json_string_value(json_object_get(l, "name"));
+
+		if (line == NULL || (name != NULL && strcmp(line, name) == 0))
+			json_array_extend(list, json_object_get(l, "stations"));
 	}
+	json_decref(lines);
 	cw_hreq_json(r, 200, json_pack("{s:o}", "readers", list));
 }
 
@@ -98,7 +98,7 @@ static const struct cw_hroute routes[] = {
 	{ .method = "POST", .path = V1 "/duplicates",
 	  .types = " application/json ", .body_max = 1024 * 1024,
 	  .run = cw_api_duplicates },
-	{ .method = "GET", .path = V1 "/lines", .run = lines },
+	{ .method = "GET", .path = V1 "/lines", .run = list_lines },
 	{ .method = "GET", .path = V1 "/readers", .query = " line ",
 	  .run = readers },
 	{ .method = "GET", .path = V1 "/cards/*", .run = cw_api_card },

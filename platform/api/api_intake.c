@@ -66,13 +66,27 @@ cw_api_uploads_prune(struct cw_api *a)
 
 /* One fault that is not in a line of the data file. */
 static void
-refuse(struct cw_upload *u, enum cw_problem p, const char *file, const char *what)
+refuse_at(struct cw_upload *u, enum cw_problem p, const char *file,
+    uint32_t line, const char *what)
 {
-	json_t *fault = json_pack("{s:s, s:i, s:s, s:s}", "file", file, "line", 0,
-	    "column", "", "what", what);
+	json_t *fault = json_pack("{s:s, s:I, s:s, s:s}", "file", file, "line",
+	    (json_int_t)line, "column", "", "what", what);
 
 	cw_hreq_problem_with(u->r, p, json_pack("{s:i, s:[o]}", "fault_count", 1,
 	    "faults", fault), what);
+}
+
+static void
+refuse(struct cw_upload *u, enum cw_problem p, const char *file, const char *what)
+{
+	refuse_at(u, p, file, 0, what);
+}
+
+static void
+refuse_cos(struct cw_upload *u)
+{
+	refuse_at(u, CW_PB_BAD_COS, "cos", cw_order_cos_line(u->cos),
+	    cw_order_cos_why(u->cos));
 }
 
 static bool
@@ -271,7 +285,7 @@ finish_cos(struct cw_upload *u)
 	if (!digest_ok(u, 0))
 		return false;
 	if (cw_order_cos_end(u->cos) < 0) {
-		refuse(u, CW_PB_BAD_COS, "cos", cw_order_cos_why(u->cos));
+		refuse_cos(u);
 		return false;
 	}
 	if (u->cos_base_given)
@@ -381,7 +395,7 @@ on_part(void *user, const struct cw_hpiece *p)
 		break;
 	case PART_COS:
 		if (cw_order_cos_feed(u->cos, p->buf, p->len) < 0)
-			refuse(u, CW_PB_BAD_COS, "cos", cw_order_cos_why(u->cos));
+			refuse_cos(u);
 		break;
 	case PART_DATA:
 		err = cw_intake_feed(u->in, p->buf, p->len);

@@ -186,8 +186,8 @@ line_word(unsigned int state)
 	return state < sizeof(word) / sizeof(word[0]) ? word[state] : "unknown";
 }
 
-json_t *
-cw_api_stations_json(const struct cw_ledger_term_view *v)
+static json_t *
+stations_json(const struct cw_ledger_term_view *v)
 {
 	json_t *list = json_array();
 
@@ -238,8 +238,38 @@ line_json(const struct cw_api *a, const struct cw_ledger_term_view *v)
 	json_object_set_new(j, "device", json_pack("{s:I, s:I, s:I}",
 	    "fed", (json_int_t)st->device_feed, "good", (json_int_t)st->device_good,
 	    "reject", (json_int_t)st->device_reject));
-	json_object_set_new(j, "stations", cw_api_stations_json(v));
+	json_object_set_new(j, "stations", stations_json(v));
 	return j;
+}
+
+/* Is name a before b?  Numbers in them count as numbers: line-2, line-10. */
+static bool
+name_before(const char *a, const char *b)
+{
+	while (*a != '\0' && *a == *b && (*a < '0' || *a > '9')) {
+		a++;
+		b++;
+	}
+	if (*a >= '0' && *a <= '9' && *b >= '0' && *b <= '9') {
+		size_t na = strspn(a, "0123456789"), nb = strspn(b, "0123456789");
+		int d = na == nb ? strncmp(a, b, na) : na < nb ? -1 : 1;
+
+		return d != 0 ? d < 0 : name_before(a + na, b + nb);
+	}
+	return (unsigned char)*a < (unsigned char)*b;
+}
+
+/* Lines stand in order of their names, whoever connected first. */
+static void
+add_line(json_t *list, json_t *line)
+{
+	const char *name = json_string_value(json_object_get(line, "name"));
+	size_t i = json_array_size(list);
+
+	while (i > 0 && name != NULL && name_before(name, json_string_value(
+	    json_object_get(json_array_get(list, i - 1), "name"))))
+		i--;
+	json_array_insert_new(list, i, line);
 }
 
 /* Every line that was ever connected: those that are not stand without stations. */
@@ -254,7 +284,7 @@ cw_api_lines_json(const struct cw_api *a)
 
 	for (unsigned int i = 0; cw_ledger_term(a->cfg.ledger, i, &v) == 0; i++)
 		if (v.greeted)
-			json_array_append_new(list, line_json(a, &v));
+			add_line(list, line_json(a, &v));
 	while ((n = a->cfg.store->ops->term_list(a->cfg.store->h, after, term,
 	    16)) > 0) {
 		for (int i = 0; i < n; i++) {
@@ -265,7 +295,7 @@ cw_api_lines_json(const struct cw_api *a)
 			    cw_ledger_term(a->cfg.ledger, k, &v) == 0; k++)
 				here = v.greeted && strcmp(v.name, term[i].name) == 0;
 			if (!here)
-				json_array_append_new(list, json_pack(
+				add_line(list, json_pack(
 				    "{s:s, s:b, s:o, s:s, s:s, s:o, s:[]}",
 				    "name", term[i].name, "connected", 0,
 				    "address", cw_api_ip(term[i].ip),

@@ -48,7 +48,6 @@ cw_api_now(const struct cw_api *a)
 json_t *cw_api_order_json(const struct cw_api *a, const struct cw_st_order *o);
 json_t *cw_api_result_json(const struct cw_st_result *res);
 json_t *cw_api_lines_json(const struct cw_api *a);
-json_t *cw_api_stations_json(const struct cw_ledger_term_view *v);
 json_t *cw_api_report_json(const struct cw_api *a, const struct cw_ledger_report *r);
 json_t *cw_api_time(uint64_t utc_ms);	/* "2025-01-31T12:00:00.000Z" or null */
 json_t *cw_api_ip(uint32_t ip);		/* "127.0.1.1" or null for 0 */

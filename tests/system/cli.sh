@@ -59,6 +59,8 @@ check "unknown option names the nearest" 2 "did you mean --json" "$cw" order lis
 check "unknown command names the nearest" 2 "did you mean 'order list'" "$cw" order lst
 check "option of another command" 2 "does not take --cos" "$cw" order list --cos x
 check "missing value" 2 "needs a value" "$cw" order list --limit
+check "empty value" 2 "needs a value" "$cw" order list --token ""
+check "an option twice" 2 "--cos is given twice" "$cw" order submit $sim --cos examples/cos-4k.s19 --count 1
 check "missing argument" 2 "needs ID" "$cw" order show
 check "too many arguments" 2 "one argument too many" "$cw" order show 1 2
 check "not a number" 2 "not a whole number" "$cw" order list --limit x
@@ -80,9 +82,13 @@ check "a bad file" 5 "wrong-luhn.csv:[0-9]*: iccid" "$cw" order check --profile 
 sed 1d examples/sim-200.csv >"$tmp/bare.csv"
 check "no header, no value told" 5 "bare.csv:1: none of the" "$cw" order check "$tmp/bare.csv"
 check "no header, one fault" 5 "bare.csv: card data, CSV: 1 fault$" "$cw" order check --profile sim-demo "$tmp/bare.csv"
-check "a bad image" 5 "check sum" "$cw" order check --cos examples/bad/cos-wrong-checksum.hex
+check "a bad image, file and line" 5 "cos-wrong-checksum.hex:[0-9]*: .*check sum" "$cw" order check --cos examples/bad/cos-wrong-checksum.hex
 check "a missing file" 2 "nothere: No such file" "$cw" order check nothere
 check "a directory" 2 "not a file" "$cw" order check examples
+check "no such configuration" 2 "client.ini: No such file" "$cw" order list --config nothere
+check "no such port" 2 "not an address" "$cw" order list --platform http://127.0.0.1:99999
+check "no address" 2 "no address" "$cw" order list --platform http://
+check "a path for a card" 2 "give an ICCID" "$cw" trace ../orders
 check "no platform" 3 "is cardwright-platform running" "$cw" order list
 check "no platform to submit to" 3 "is cardwright-platform running" "$cw" order submit $sim --data examples/sim-200.csv
 
@@ -115,6 +121,9 @@ check "the same cards under another name" 5 "200 faults" "$cw" order submit $sim
 check "a bad order, file and line" 5 "bad/wrong-luhn.csv:[0-9]*: iccid" "$cw" order submit $sim --data examples/bad/wrong-luhn.csv
 check "a count that does not agree" 5 "faults\?" "$cw" order submit $sim --data examples/bad/wrong-luhn.csv --count 99
 check "an unknown profile" 5 "there are:.*sim-demo" "$cw" order submit --profile none --count 1 --cos examples/cos-4k.hex
+check "a bad image, refused with its line" 5 "^  examples/bad/cos-wrong-checksum.hex:[0-9]*: " "$cw" order submit --profile sim-demo --cos examples/bad/cos-wrong-checksum.hex --count 1
+check "no state of an order" 2 "state must be" "$cw" order list --state foo
+check "readers of no line" 2 "no such line" "$cw" reader list --line nope
 check "neither file" 2 "needs --cos" "$cw" order submit --profile sim-demo
 check "line and terminal" 2 "not both" "$cw" order submit $sim --count 1 --line a --terminal 127.0.0.1
 check "check against earlier orders" 5 "in order 1, record 1" "$cw" order check --profile sim-demo examples/sim-200.csv

@@ -705,6 +705,31 @@ test_lines(void **state)
 	fx_free(f);
 }
 
+/* By name and number, whoever came first, and the gone among the others. */
+static void
+test_lines_in_order(void **state)
+{
+	static const char *const want[] = { "line-1", "line-2", "line-10", "z" };
+	struct fx *f = fx_new();
+	struct fx_answer a;
+	const json_t *list;
+
+	(void)state;
+	fx_terminal(f, 1, "z", 0);
+	fx_terminal(f, 2, "line-10", 0);
+	fx_terminal(f, 3, "line-2", 0);
+	fx_terminal(f, 4, "line-1", 0);
+	cw_ledger_closed(f->ledger, 3, 4000);
+	fx_get(f, "/api/v1/lines", &a);
+	list = json_object_get(a.json, "lines");
+	assert_int_equal(json_array_size(list), 4);
+	for (size_t i = 0; i < 4; i++)
+		assert_string_equal(json_string_value(json_object_get(
+		    json_array_get(list, i), "name")), want[i]);
+	fx_answer_free(&a);
+	fx_free(f);
+}
+
 static void
 test_duplicates(void **state)
 {
@@ -825,6 +850,7 @@ main(void)
 		cmocka_unit_test(test_results),
 		cmocka_unit_test(test_result_forms),
 		cmocka_unit_test(test_lines),
+		cmocka_unit_test(test_lines_in_order),
 		cmocka_unit_test(test_duplicates),
 		cmocka_unit_test(test_events),
 		cmocka_unit_test(test_store_faults),

@@ -470,7 +470,8 @@ checks_cos_files(void **state)
 	c = cw_order_cos_new();
 	(void)cw_order_cos_feed(c, (const uint8_t *)bad, sizeof bad - 1);
 	assert_int_equal(cw_order_cos_end(c), CW_ECRC);
-	assert_non_null(strstr(cw_order_cos_why(c), "line 1"));
+	assert_non_null(strstr(cw_order_cos_why(c), "check sum"));
+	assert_int_equal(cw_order_cos_line(c), 1);
 	cw_order_cos_free(c);
 
 	c = cw_order_cos_new();
@@ -478,6 +479,7 @@ checks_cos_files(void **state)
 		err = cw_order_cos_feed(c, big, sizeof big);
 	assert_int_equal(err == 0 ? cw_order_cos_end(c) : err, CW_ETOOBIG);
 	assert_non_null(strstr(cw_order_cos_why(c), "1 MiB"));
+	assert_int_equal(cw_order_cos_line(c), 0);
 	cw_order_cos_free(c);
 
 	c = cw_order_cos_new();
