@@ -68,6 +68,7 @@ cw_lg_reset(struct cw_ledger *l, int err)
 	l->touched_cnt = 0;
 	l->tell_cnt = 0;
 	memset(&l->cancel, 0, sizeof l->cancel);
+	l->held_known = l->hold_due = false;
 	l->work = true;
 	return err;
 }
@@ -218,6 +219,8 @@ cw_ledger_msg(struct cw_ledger *l, uint32_t conn, const struct cw_pl_msg *m,
 	case CW_PL_REVOKED:
 	case CW_PL_REFUSED:
 		return take_note(l, t, m, now_ms);
+	case CW_PL_SETTLED:
+		return cw_lg_settled(l, t, &m->u.settled, now_ms);
 	case CW_PL_STATUS:
 		return cw_lg_status(l, t, &m->u.status, now_ms);
 	default:
@@ -278,6 +281,10 @@ cw_ledger_flush(struct cw_ledger *l, uint64_t now_ms)
 		err = l->ops->commit(l->h);
 	if (err < 0)
 		return cw_lg_reset(l, err);
+
+	/* What they have in hand may be another's: each hears so in WELCOME. */
+	if (l->hold_due)
+		return cw_lg_reset(l, 0);
 
 	/* Only now: what goes out is durable. */
 	for (i = 0; i < l->tell_cnt; i++)

@@ -42,6 +42,10 @@
  * known under another incarnation (its journal is gone) with open leases, or
  * whose outbox is behind our mark (its journal is an old copy), is denied; the
  * remedy is cw_ledger_writeoff by two persons.
+ *
+ * A store that was set back to a backup has forgotten leases.  cw_ledger_restored,
+ * or a terminal that knows more than the store, holds all leases back until every
+ * terminal has told its journal again or was written off.
  */
 #define CW_LEDGER_TERMS_MAX 64
 #define CW_LEDGER_LEASES_MAX 512	/* open leases per terminal */
@@ -84,6 +88,9 @@ void cw_ledger_closed(struct cw_ledger *l, uint32_t conn, uint64_t now_ms);
 int cw_ledger_flush(struct cw_ledger *l, uint64_t now_ms);
 /* Repeats what is due, deletes in steps, then flushes.  Returns as flush. */
 int cw_ledger_tick(struct cw_ledger *l, uint64_t now_ms);
+/* The store was restored from a backup.  Before the first terminal is opened;
+ * durable.  1: leases are held back; 0: no terminal is known; store's errors. */
+int cw_ledger_restored(struct cw_ledger *l);
 /* An order was accepted: look for work.  (Other ways it is seen at next tick.) */
 void cw_ledger_kick(struct cw_ledger *l);
 

@@ -54,6 +54,55 @@ load_leases(struct cw_ledger *l, struct lg_term *t)
 	return n < 0 ? n : 0;
 }
 
+/* The row as it is after this, in a transaction of its own; or an error. */
+static int
+hold_all(struct cw_ledger *l, struct lg_term *t, const struct cw_pl_hello *m)
+{
+	char why[100];
+	int err = l->ops->begin(l->h);
+
+	if (err < 0)
+		return err;
+	snprintf(why, sizeof why, "%.30s was acknowledged up to %llu, it knows %llu",
+	    t->name, (unsigned long long)m->acked_seq,
+	    (unsigned long long)t->row.acked_seq);
+	t->row.hold = true;
+	err = l->ops->term_put(l->h, &t->row);
+	if (err == 0)
+		err = cw_lg_hold_all(l, why);
+	if (err < 0)
+		(void)l->ops->rollback(l->h);
+	else
+		err = l->ops->commit(l->h);
+	return err;
+}
+
+/* The journal that we know. */
+static int
+check_known(struct cw_ledger *l, struct lg_term *t, const struct cw_pl_hello *m)
+{
+	int err;
+
+	if (m->next_seq <= t->row.acked_seq)
+		return deny(l, t, CW_EFENCED, "%s: the journal is an old copy (next "
+		    "number %llu, but %llu is recorded): restore the newest journal, "
+		    "or write the terminal off", t->name,
+		    (unsigned long long)m->next_seq,
+		    (unsigned long long)t->row.acked_seq);
+	if (m->acked_seq > t->row.acked_seq && !t->row.hold) {
+		err = hold_all(l, t, m);
+		if (err < 0)
+			return err;
+	}
+	if (m->first_seq > t->row.acked_seq + 1)
+		return deny(l, t, CW_EFENCED, "%s: the database is older than what this "
+		    "journal can tell again (recorded up to %llu, told from %llu): "
+		    "restore a newer backup, or write the terminal off", t->name,
+		    (unsigned long long)t->row.acked_seq,
+		    (unsigned long long)m->first_seq);
+	return 0;
+}
+
 /* Whether the journal behind this HELLO is the one we know; 0, or an error
  * after the denial was sent. */
 static int
@@ -62,15 +111,21 @@ check_journal(struct cw_ledger *l, struct lg_term *t, const struct cw_pl_hello *
 	struct cw_st_record none = { 0 }, r;
 	int n;
 
-	if (t->row.incarnation == m->incarnation) {
-		if (m->next_seq <= t->row.acked_seq)
-			return deny(l, t, CW_EFENCED, "%s: the journal is an old "
-			    "copy (next number %llu, but %llu is recorded): restore "
-			    "the newest journal, or write the terminal off", t->name,
-			    (unsigned long long)m->next_seq,
-			    (unsigned long long)t->row.acked_seq);
+	t->evidence = t->row.id != 0 && t->row.old_incarnation != 0 &&
+	    t->row.old_incarnation == m->incarnation;
+	if (t->evidence)
 		return 0;
-	}
+
+	/* Never seen here, and has results: so they were known to a database
+	 * that is younger than ours. */
+	if (t->row.id == 0 && m->acked_seq > 0)
+		t->row.incarnation = m->incarnation;
+	if (t->row.incarnation == m->incarnation)
+		return check_known(l, t, m);
+	if (t->row.hold)
+		return deny(l, t, CW_EFENCED, "%s: the platform was set back to a backup "
+		    "and waits for this terminal's old journal: start it with that "
+		    "one, or write the terminal off", t->name);
 	n = l->ops->record_leased(l->h, t->row.id, &none, &r, 1);
 	if (n < 0)
 		return n;
@@ -85,6 +140,23 @@ check_journal(struct cw_ledger *l, struct lg_term *t, const struct cw_pl_hello *
 	t->row.incarnation = m->incarnation;
 	t->row.acked_seq = 0;
 	return 0;
+}
+
+/* What they have in hand may be another's: each hears so in WELCOME. */
+static void
+drop_others(struct cw_ledger *l, const struct lg_term *but)
+{
+	unsigned int i;
+
+	l->hold_due = false;
+	for (i = 0; i < CW_LEDGER_TERMS_MAX; i++) {
+		struct lg_term *t = &l->term[i];
+
+		if (!t->used || t == but)
+			continue;
+		l->cfg.ops->close(l->cfg.ctx, t->conn);
+		t->used = false;
+	}
 }
 
 int
@@ -108,8 +180,11 @@ cw_lg_hello(struct cw_ledger *l, struct lg_term *t, const struct cw_pl_hello *m,
 		return cw_lg_reset(l, err);
 	}
 	err = check_journal(l, t, m);
-	if (err == CW_EDENIED)
+	if (err == CW_EDENIED) {
+		if (l->hold_due)
+			drop_others(l, t);
 		return err;
+	}
 	if (err == 0)
 		err = l->ops->begin(l->h);
 	if (err < 0)
@@ -125,15 +200,21 @@ cw_lg_hello(struct cw_ledger *l, struct lg_term *t, const struct cw_pl_hello *m,
 		(void)l->ops->rollback(l->h);
 	else
 		err = l->ops->commit(l->h);
-	if (err == 0)
+	if (err == 0 && !t->evidence)
 		err = load_leases(l, t);
 	if (err < 0)
 		return cw_lg_reset(l, err);
 
 	t->greeted = true;
-	out.u.welcome.acked_seq = t->row.acked_seq;
+	out.u.welcome.acked_seq = t->evidence ? t->row.old_acked : t->row.acked_seq;
 	out.u.welcome.platform = l->cfg.platform;
+	if (t->row.hold)
+		out.u.welcome.flags |= CW_WELCOME_SETTLE;
+	if (t->evidence)
+		out.u.welcome.flags |= CW_WELCOME_EVIDENCE;
 	(void)cw_lg_send(l, t, &out);
+	if (l->hold_due)
+		drop_others(l, t);
 	return 0;
 }
 
@@ -229,7 +310,7 @@ cw_lg_status(struct cw_ledger *l, struct lg_term *t, const struct cw_pl_status *
 
 	t->status = *m;
 	t->status_ms = now_ms == 0 ? 1 : now_ms;
-	if (!images && !counters)
+	if ((!images && !counters) || t->evidence)
 		return 0;
 	err = l->ops->begin(l->h);
 	if (err < 0)

@@ -247,12 +247,16 @@ cw_lg_dispatch(struct cw_ledger *l)
 {
 	unsigned int i;
 	bool found = false;
-	int n;
+	int n = cw_lg_held(l);
 
+	if (n != 0) {
+		l->work = false;
+		return n < 0 ? n : 0;
+	}
 	for (i = 0; i < CW_LEDGER_TERMS_MAX; i++) {
 		struct lg_term *t = &l->term[(l->first + i) % CW_LEDGER_TERMS_MAX];
 
-		if (!t->used || !t->greeted || t->want == 0)
+		if (!t->used || !t->greeted || t->evidence || t->want == 0)
 			continue;
 		n = serve(l, t);
 		if (n < 0)
@@ -363,7 +367,7 @@ send_to(struct cw_ledger *l, struct lg_term *t, uint64_t now_ms)
 	int err;
 
 	if (t->ack_due) {
-		ack.u.ack.seq = t->row.acked_seq;
+		ack.u.ack.seq = t->evidence ? t->row.old_acked : t->row.acked_seq;
 		t->ack_due = false;
 		(void)cw_lg_send(l, t, &ack);
 	}

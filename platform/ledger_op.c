@@ -280,10 +280,20 @@ write_off_all(struct cw_ledger *l, const struct cw_ledger_writeoff *w)
 	}
 	if (n < 0)
 		return n;
+	t.old_incarnation = t.incarnation;
+	t.old_acked = t.acked_seq;
 	t.incarnation = 0;
 	t.acked_seq = 0;
 	t.dev_known = t.dev_fresh = false;
-	err = l->ops->term_put(l->h, &t);
+
+	/* What it did since the backup nobody will tell. */
+	if (t.hold) {
+		err = cw_lg_block_for(l, t.name);
+		if (err == 0)
+			err = cw_lg_release(l, &t);
+	} else {
+		err = l->ops->term_put(l->h, &t);
+	}
 	if (err == 0)
 		err = cw_lg_event(l, 0, "%.60s written off by %.30s and %.30s: %d open "
 		    "lease(s) in doubt; destroy the cards in its bins. %.40s",

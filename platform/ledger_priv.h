@@ -28,7 +28,8 @@ struct lg_term {
 	char name[CW_ST_NAME_CAP];
 	struct cw_st_term row;		/* as stored */
 	bool row_dirty;			/* to be written with this flush */
-	bool ack_due, gap_told;
+	bool ack_due;
+	bool evidence;			/* its journal was written off */
 	uint16_t want;
 	uint8_t addr_cnt;
 	uint32_t addr[CW_STATIONS_MAX];
@@ -68,6 +69,9 @@ struct cw_ledger {
 	uint64_t touched[LG_TOUCHED_MAX];
 	unsigned int tell_cnt;		/* new states to be told after the commit */
 	struct cw_pl_order_state_msg tell[LG_TOUCHED_MAX];
+	bool held_known;
+	unsigned int held;		/* terminals that have to tell first */
+	bool hold_due;			/* all are to connect anew after the commit */
 	struct cw_st_move cancel;	/* the order being cancelled in steps */
 	uint8_t sealed[LG_PAYLOAD_MAX + CW_SEAL_OVERHEAD];
 	uint8_t pkg[CW_PKG_HDR + LG_PAYLOAD_MAX];
@@ -88,6 +92,17 @@ void cw_lg_touch(struct cw_ledger *l, uint64_t order);
 int cw_lg_hello(struct cw_ledger *l, struct lg_term *t, const struct cw_pl_hello *m,
     uint64_t now_ms);
 int cw_lg_status(struct cw_ledger *l, struct lg_term *t, const struct cw_pl_status *m,
+    uint64_t now_ms);
+
+/* ledger_hold.c; within a transaction but for settled. */
+/* 1: no lease may go out; 0; or the store's error. */
+int cw_lg_held(struct cw_ledger *l);
+/* The store is older than what the terminals know: holds all of them. */
+int cw_lg_hold_all(struct cw_ledger *l, const char *why);
+/* Writes the row: this one has told, or was written off. */
+int cw_lg_release(struct cw_ledger *l, struct cw_st_term *t);
+int cw_lg_block_for(struct cw_ledger *l, const char *terminal);
+int cw_lg_settled(struct cw_ledger *l, struct lg_term *t, const struct cw_pl_settled *m,
     uint64_t now_ms);
 
 /* ledger_result.c: within a transaction. */

@@ -129,6 +129,143 @@ keep_stray(struct cw_ledger *l, const struct lg_term *t, struct cw_st_result *r)
 	    r->card_no);
 }
 
+/*
+ * What a journal that was written off still says.  Its lease has ended as in
+ * doubt; but if the store has forgotten that lease, the record would be leased
+ * anew although there is a card.
+ */
+static int
+keep_evidence(struct cw_ledger *l, struct lg_term *t, struct cw_st_result *r)
+{
+	struct cw_st_record rec;
+	uint8_t was;
+	int err;
+
+	r->incarnation = t->row.old_incarnation;
+	r->stray = r->evidence = true;
+	err = l->ops->result_add(l->h, r);
+	if (err == CW_EEXIST)
+		return 0;
+	if (err == 0)
+		err = cw_lg_event(l, r->order, "evidence after write-off, %s: card %u, "
+		    "verdict %u, record %llu attempt %u; it belongs to the rejects",
+		    t->name, r->card_no, r->verdict, (unsigned long long)r->record,
+		    r->epoch);
+	if (err == 0)
+		err = l->ops->record_get(l->h, r->order, r->record, &rec);
+	if (err < 0)
+		return err == CW_ENOENT ? 0 : err;
+	was = rec.state;
+	if (rec.epoch >= r->epoch || r->verdict == CW_CARD_NONE ||
+	    was == CW_REC_ISSUED || was == CW_REC_CANCELLED)
+		return 0;
+	rec.epoch = r->epoch;
+	rec.state = CW_REC_IN_DOUBT;
+	cw_lg_touch(l, r->order);
+	return l->ops->record_set(l->h, was, &rec);
+}
+
+static int
+apply_evidence(struct cw_ledger *l, struct lg_term *t, const struct cw_pl_result *m)
+{
+	struct cw_st_result r;
+	int err;
+
+	t->ack_due = true;
+	if (m->seq <= t->row.old_acked)
+		return 0;
+	fill_result(&r, t, m);
+	err = keep_evidence(l, t, &r);
+	if (err < 0)
+		return err;
+	t->row.old_acked = m->seq;
+	t->row_dirty = true;
+	return 0;
+}
+
+/* No lease of this record may still stand at anyone's. */
+static void
+take_back(struct cw_ledger *l, uint64_t order, uint64_t record)
+{
+	unsigned int i, k;
+
+	for (i = 0; i < CW_LEDGER_TERMS_MAX; i++)
+		for (k = 0; l->term[i].used && k < l->term[i].lease_cnt; k++) {
+			struct lg_lease *e = &l->term[i].lease[k];
+
+			if (e->order != order || e->record != record)
+				continue;
+			e->revoke = true;
+			e->next_ms = 0;
+		}
+}
+
+/*
+ * A result of an attempt that this store has never given, or has given to
+ * another terminal: the store is older than the plant.  The result stands, and
+ * if that is news, nothing is leased until all have told theirs.
+ */
+static int
+adopt(struct cw_ledger *l, struct lg_term *t, const struct cw_pl_result *m,
+    struct cw_st_result *r, struct cw_st_record *rec)
+{
+	struct cw_st_order o;
+	uint8_t was = rec->state;
+	char why[100];
+	int err = l->ops->order_get(l->h, m->order, &o);
+
+	if (err == 0)
+		err = l->ops->result_add(l->h, r);
+	if (err == CW_EEXIST)
+		return keep_stray(l, t, r);
+	if (err == 0 && !t->row.hold) {
+		snprintf(why, sizeof why, "%.30s has a card of an attempt that was "
+		    "never given", t->name);
+		err = cw_lg_hold_all(l, why);
+	}
+	if (err < 0)
+		return err;
+	take_back(l, m->order, m->record);
+	rec->epoch = m->epoch;
+	rec->term = t->row.id;
+	rec->outcome = r->outcome;
+	rec->sw = r->sw;
+	if (r->verdict == CW_CARD_GOOD)
+		rec->state = CW_REC_ISSUED;
+	else if (was == CW_REC_WAITING || was == CW_REC_LEASED)
+		rec->state = r->verdict == CW_CARD_NONE ? CW_REC_WAITING :
+		    after_wrong(&o, rec, m);
+	if (rec->state == CW_REC_WAITING && is_ending(&o))
+		rec->state = CW_REC_CANCELLED;
+	err = l->ops->record_set(l->h, was, rec);
+	if (err == 0 && (rec->state == CW_REC_ISSUED || rec->state == CW_REC_CANCELLED))
+		err = l->ops->payload_destroy(l->h, rec->order, rec->record);
+	cw_lg_touch(l, rec->order);
+	return err;
+}
+
+/* The result of a lease that is not open (any more). */
+static int
+record_other(struct cw_ledger *l, struct lg_term *t, const struct cw_pl_result *m,
+    struct cw_st_result *r, struct cw_st_record *rec)
+{
+	int err;
+
+	if (rec->state != CW_REC_ISSUED && (m->epoch > rec->epoch ||
+	    (m->epoch == rec->epoch && rec->state == CW_REC_LEASED &&
+	    r->verdict == CW_CARD_GOOD)))
+		return adopt(l, t, m, r, rec);
+
+	/* Told again after a later attempt was. */
+	if (t->row.hold && m->epoch < rec->epoch &&
+	    (r->verdict != CW_CARD_GOOD || rec->state != CW_REC_ISSUED)) {
+		err = l->ops->result_add(l->h, r);
+		if (err != CW_EEXIST)
+			return err;
+	}
+	return keep_stray(l, t, r);
+}
+
 static int
 record_result(struct cw_ledger *l, struct lg_term *t, const struct cw_pl_result *m)
 {
@@ -147,7 +284,7 @@ record_result(struct cw_ledger *l, struct lg_term *t, const struct cw_pl_result 
 		return err;
 	if (rec.state != CW_REC_LEASED || rec.epoch != m->epoch ||
 	    rec.term != t->row.id)
-		return keep_stray(l, t, &r);
+		return record_other(l, t, m, &r, &rec);
 	err = l->ops->order_get(l->h, m->order, &o);
 	if (err == 0)
 		err = l->ops->result_add(l->h, &r);
@@ -199,13 +336,13 @@ apply_revoked(struct cw_ledger *l, struct lg_term *t, const struct cw_pl_revoke 
 		return 0;
 	if (err < 0)
 		return err;
+	cw_lg_drop_lease(t, m->order, m->record, m->epoch);
 	if (rec.state != CW_REC_LEASED || rec.epoch != m->epoch ||
 	    rec.term != t->row.id)
 		return 0;
 	err = l->ops->order_get(l->h, m->order, &o);
 	if (err < 0)
 		return err;
-	cw_lg_drop_lease(t, m->order, m->record, m->epoch);
 	return end_lease(l, &rec, &o, CW_REC_WAITING);
 }
 
@@ -253,7 +390,10 @@ cw_lg_apply_notes(struct cw_ledger *l)
 		t = &l->term[n->term];
 		if (!t->used || t->conn != n->conn)
 			continue;	/* it will repeat on its new connection */
-		if (n->type == CW_PL_RESULT)
+		if (t->evidence)
+			err = n->type == CW_PL_RESULT ?
+			    apply_evidence(l, t, &n->u.result) : 0;
+		else if (n->type == CW_PL_RESULT)
 			err = apply_result(l, t, &n->u.result);
 		else if (n->type == CW_PL_REVOKED)
 			err = apply_revoked(l, t, &n->u.revoked);

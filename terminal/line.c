@@ -138,6 +138,7 @@ set_defaults(struct cw_line_config *c)
 	c->link_dead_ms = or_default(c->link_dead_ms, 10000);
 	c->repeat_ms = or_default(c->repeat_ms, 1000);
 	c->status_ms = or_default(c->status_ms, 200);
+	c->retain = or_default(c->retain, 8192);
 	c->quarantine = (uint16_t)or_default(c->quarantine, 5);
 	c->jam_resets = (uint16_t)or_default(c->jam_resets, 3);
 	c->readers = NULL;
@@ -165,6 +166,7 @@ cw_line_new(const struct cw_line_config *cfg)
 	cw_ln_list_init(&l->orders);
 	cw_ln_list_init(&l->images);
 	l->out_tail = &l->out;
+	l->kept_tail = &l->kept;
 	l->next_seq = l->sure_seq = 1;
 	l->attempt = 1;
 	for (unsigned int i = 0; i < l->reader_cnt; i++) {
@@ -227,6 +229,8 @@ cw_line_platform_up(struct cw_line *l, uint64_t now_us)
 	h->start_cnt = l->start_cnt;
 	h->next_seq = l->sure_seq;
 	h->station_cnt = l->station_cnt;
+	h->acked_seq = l->acked_seq;
+	h->first_seq = cw_ln_out_first(l);
 	cw_ln_up(l, &m);
 }
 
@@ -235,6 +239,63 @@ cw_line_platform_down(struct cw_line *l, uint64_t now_us)
 {
 	l->now = now_us;
 	l->plat_up = l->plat_ok = false;
+}
+
+/* The platform has written this journal off: its leases are others' now. */
+static void
+fence_all(struct cw_line *l)
+{
+	if (l->fenced)
+		return;
+	l->fenced = true;
+	l->status_dirty = true;
+	(void)cw_ln_append(l, CW_LN_WRITTEN_OFF, NULL, 0);
+	cw_ln_log(l, CW_LINE_ERROR, "journal.written-off", "the platform has written "
+	    "this journal off: all cards here go to the reject bin; clear the "
+	    "stations, restart the readers, start with a new journal");
+}
+
+/*
+ * The platform may have forgotten what it leased to this line and what this
+ * line told it.  Leases in hand are let go (it repeats those that it knows),
+ * results go up again.
+ */
+static void
+settle(struct cw_line *l, uint64_t acked)
+{
+	struct cw_ln_list *n;
+
+	if (!l->settle || acked < l->acked_seq)
+		cw_ln_log(l, CW_LINE_WARN, "platform.forgot", "it knows results up to "
+		    "%llu, this journal up to %llu were acknowledged: no card is "
+		    "fed until all are told again", (unsigned long long)acked,
+		    (unsigned long long)l->acked_seq);
+	l->settle = l->status_dirty = true;
+	for (n = l->orders.next; n != &l->orders; n = n->next) {
+		struct cw_ln_order *o = CW_LN_OF(n, struct cw_ln_order, link);
+
+		while (!cw_ln_list_empty(&o->all))
+			cw_ln_lease_drop(l, CW_LN_OF(o->all.next,
+			    struct cw_ln_lease, all));
+	}
+	cw_ln_out_unack(l, acked);
+}
+
+/* Everything is told and nothing under way. */
+static void
+settled(struct cw_line *l)
+{
+	struct cw_pl_msg m = { .type = CW_PL_SETTLED };
+
+	if (!l->settle || l->fenced || l->begun > 0 || l->out != NULL)
+		return;
+	m.u.settled.next_seq = l->sure_seq;
+	if (cw_ln_up(l, &m) < 0)
+		return;
+	l->settle = false;
+	l->status_dirty = l->pull_dirty = true;
+	cw_ln_log(l, CW_LINE_INFO, "platform.settled", "all results up to %llu are "
+	    "told", (unsigned long long)l->acked_seq);
 }
 
 static void
@@ -249,6 +310,10 @@ on_welcome(struct cw_line *l, const struct cw_pl_welcome *m)
 		l->status_dirty = true;
 	}
 	l->plat_ok = true;
+	if ((m->flags & CW_WELCOME_EVIDENCE) != 0)
+		fence_all(l);
+	if (m->flags != 0 || m->acked_seq < l->acked_seq)
+		settle(l, m->acked_seq);
 	cw_ln_out_ack(l, m->acked_seq, true);
 	cw_ln_out_again(l, true);
 	cw_ln_out_send(l);
@@ -463,6 +528,7 @@ scan(struct cw_line *l)
 	cw_ln_out_again(l, false);
 	if (!l->plat_ok)
 		return;
+	settled(l);
 	if (cw_ln_due(l, l->status_us, l->cfg.repeat_ms) ||
 	    (l->status_dirty && cw_ln_due(l, l->status_us, l->cfg.status_ms)))
 		cw_ln_status_send(l);

@@ -122,6 +122,8 @@ struct cw_line_config {
 	uint32_t repeat_ms;	/* RESULT, GET, PULL again; 1 s */
 	uint32_t status_ms;	/* shortest time between STATUS; 200 ms */
 	uint16_t quarantine;	/* rejects in a row that stop a station; 5, 0xFFFF = never */
+	uint32_t retain;	/* acknowledged results kept for a platform that is
+				 * restored from a backup; 8192 */
 	uint16_t jam_resets;	/* tries to reset a jam before a person is called; 3, 0xFFFF = none */
 	bool no_prefetch;	/* do not journal the next card's INTENT ahead */
 };

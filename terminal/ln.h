@@ -272,9 +272,13 @@ struct cw_line {
 	struct cw_ln_out *out, **out_tail, *out_new;	/* new: first never sent */
 	uint32_t out_cnt;
 	uint64_t acked_seq;
+	struct cw_ln_out *kept, **kept_tail;	/* acknowledged, oldest first */
+	uint32_t kept_cnt;
 
 	/* platform */
 	bool plat_up, plat_ok;
+	bool settle;		/* it may have forgotten: no new card, then SETTLED */
+	bool fenced;		/* this journal was written off */
 	uint64_t pull_us, status_us;
 	bool pull_dirty, status_dirty;
 	uint32_t pull_rot;
@@ -385,6 +389,13 @@ bool cw_ln_may_feed(const struct cw_line *l, const struct cw_ln_station *st);
 /* A new entry takes the end; it is sent when lsn is durable. 0, CW_ENOMEM. */
 int cw_ln_out_add(struct cw_line *l, uint64_t seq, uint64_t lsn, struct cw_ln_end *end);
 void cw_ln_out_ack(struct cw_line *l, uint64_t seq, bool note);
+/* One that was acknowledged, out of a rewritten journal. 0, CW_ENOMEM. */
+int cw_ln_out_keep(struct cw_line *l, uint64_t seq, const struct cw_ln_end *end);
+/* Lowest number that can be sent (again). */
+uint64_t cw_ln_out_first(const struct cw_line *l);
+/* The platform knows nothing above seq any more: what is kept above it goes up
+ * again. */
+void cw_ln_out_unack(struct cw_line *l, uint64_t seq);
 void cw_ln_out_send(struct cw_line *l);		/* what has become durable */
 void cw_ln_out_again(struct cw_line *l, bool all);	/* what waits for its ACK */
 void cw_ln_out_free(struct cw_line *l);

@@ -24,7 +24,8 @@ cw_ln_may_feed(const struct cw_line *l, const struct cw_ln_station *st)
 {
 	const struct cw_ln_reader *r = &l->reader[st->reader];
 
-	return l->started && !l->drain && l->fatal[0] == '\0' && l->disk == 0 &&
+	return l->started && !l->drain && !l->settle && !l->fenced &&
+	    l->fatal[0] == '\0' && l->disk == 0 &&
 	    !st->stuck && l->dev.up && st->idx < l->dev.station_cnt &&
 	    l->dev.machine_state != CW_DEV_ABORTED && r->ready &&
 	    r->store == CW_LN_STORE_NONE;

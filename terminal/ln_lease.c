@@ -214,7 +214,7 @@ cw_ln_lease_msg(struct cw_line *l, const struct cw_pl_lease *m)
 	struct cw_ln_rec *r;
 	struct cw_ln_lease *le;
 
-	if (o == NULL || m->epoch == 0) {
+	if (o == NULL || m->epoch == 0 || l->fenced) {
 		l->counts.stale_leases++;
 		return;
 	}
@@ -335,7 +335,8 @@ cw_ln_want(const struct cw_line *l)
 {
 	uint32_t credit = 2u * l->station_cnt, held = l->have + l->begun;
 
-	if (l->drain || l->fatal[0] != '\0' || l->disk != 0)
+	if (l->drain || l->settle || l->fenced || l->fatal[0] != '\0' ||
+	    l->disk != 0)
 		return 0;
 	return held < credit ? credit - held : 0;
 }

@@ -30,8 +30,8 @@ cw_ln_out_add(struct cw_line *l, uint64_t seq, uint64_t lsn,
 	return 0;
 }
 
-static void
-out_drop_first(struct cw_line *l)
+static struct cw_ln_out *
+out_take_first(struct cw_line *l)
 {
 	struct cw_ln_out *o = l->out;
 
@@ -42,14 +42,91 @@ out_drop_first(struct cw_line *l)
 		l->out_new = o->next;
 	l->out_cnt--;
 	free(o->end.trace);
+	o->end.trace = NULL;
+	o->end.trace_len = 0;
+	return o;
+}
+
+static void
+kept_drop_first(struct cw_line *l)
+{
+	struct cw_ln_out *o = l->kept;
+
+	l->kept = o->next;
+	if (l->kept == NULL)
+		l->kept_tail = &l->kept;
+	l->kept_cnt--;
 	free(o);
+}
+
+/* Acknowledged, but the platform may be set back by a backup: kept without its
+ * trace, as many as the configuration says. */
+static void
+keep(struct cw_line *l, struct cw_ln_out *o)
+{
+	o->next = NULL;
+	*l->kept_tail = o;
+	l->kept_tail = &o->next;
+	l->kept_cnt++;
+	if (l->kept_cnt > l->cfg.retain)
+		kept_drop_first(l);
+}
+
+int
+cw_ln_out_keep(struct cw_line *l, uint64_t seq, const struct cw_ln_end *end)
+{
+	struct cw_ln_out *o = calloc(1, sizeof *o);
+
+	if (o == NULL)
+		return CW_ENOMEM;
+	o->seq = seq;
+	o->end = *end;
+	o->end.trace = NULL;
+	o->end.trace_len = 0;
+	keep(l, o);
+	return 0;
+}
+
+uint64_t
+cw_ln_out_first(const struct cw_line *l)
+{
+	if (l->kept != NULL)
+		return l->kept->seq;
+	return l->out != NULL ? l->out->seq : l->sure_seq;
+}
+
+void
+cw_ln_out_unack(struct cw_line *l, uint64_t seq)
+{
+	struct cw_ln_out **at = &l->kept, *o;
+
+	if (seq >= l->acked_seq)
+		return;
+	while (*at != NULL && (*at)->seq <= seq)
+		at = &(*at)->next;
+	if (*at != NULL) {
+		if (l->out == NULL)
+			l->out_tail = l->kept_tail;
+		*l->kept_tail = l->out;
+		l->out = *at;
+		*at = NULL;
+		l->kept_tail = at;
+	}
+	l->kept_cnt = l->out_cnt = 0;
+	for (o = l->kept; o != NULL; o = o->next)
+		l->kept_cnt++;
+	for (o = l->out; o != NULL; o = o->next)
+		l->out_cnt++;
+	l->acked_seq = seq;
 }
 
 void
 cw_ln_out_free(struct cw_line *l)
 {
 	while (l->out != NULL)
-		out_drop_first(l);
+		free(out_take_first(l));
+	while (l->kept != NULL)
+		kept_drop_first(l);
 }
 
 void
@@ -61,7 +138,7 @@ cw_ln_out_ack(struct cw_line *l, uint64_t seq, bool note)
 	/* Never beyond what was sent, whatever the peer says. */
 	while (l->out != NULL && l->out != l->out_new && l->out->seq <= seq) {
 		l->acked_seq = l->out->seq;
-		out_drop_first(l);
+		keep(l, out_take_first(l));
 		any = true;
 	}
 

@@ -148,6 +148,23 @@ cw_ln_get_result(struct cw_ln_end *e, const uint8_t *buf, size_t len)
 }
 
 int
+cw_ln_put_kept(uint8_t *out, size_t cap, uint64_t seq, const struct cw_ln_end *e)
+{
+	int n = cw_ln_put_u64(out, cap, seq);
+	int k = n < 0 ? n : cw_ln_put_result(out + n, cap - (size_t)n, e);
+
+	return k < 0 ? k : n + k;
+}
+
+int
+cw_ln_get_kept(uint64_t *seq, struct cw_ln_end *e, const uint8_t *buf, size_t len)
+{
+	int err = len < 8 ? CW_ESHORT : cw_ln_get_u64(seq, buf, 8);
+
+	return err < 0 ? err : cw_ln_get_result(e, buf + 8, len - 8);
+}
+
+int
 cw_ln_put_binned(uint8_t *out, size_t cap, const struct cw_ln_binned *m)
 {
 	struct cw_wr w = cw_wr_init(out, cap);

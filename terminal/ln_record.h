@@ -15,6 +15,8 @@ enum cw_ln_type {
 	CW_LN_EPOCHS = 7,	/* a run of records with the same last epoch */
 	CW_LN_CLOSED = 8,
 	CW_LN_KNOWN = 9,	/* last card number of a station */
+	CW_LN_KEPT = 10,	/* a result that is acknowledged */
+	CW_LN_WRITTEN_OFF = 11,	/* the platform has written this journal off */
 };
 struct cw_ln_state_rec {
 	uint32_t start_cnt;
@@ -45,6 +47,9 @@ int cw_ln_get_intent(struct cw_ln_card *c, const uint8_t *buf, size_t len);
 int cw_ln_put_result(uint8_t *out, size_t cap, const struct cw_ln_end *e);
 /* e->trace borrows from buf. */
 int cw_ln_get_result(struct cw_ln_end *e, const uint8_t *buf, size_t len);
+/* A result with its number before it, without a trace. */
+int cw_ln_put_kept(uint8_t *out, size_t cap, uint64_t seq, const struct cw_ln_end *e);
+int cw_ln_get_kept(uint64_t *seq, struct cw_ln_end *e, const uint8_t *buf, size_t len);
 int cw_ln_put_binned(uint8_t *out, size_t cap, const struct cw_ln_binned *m);
 int cw_ln_get_binned(struct cw_ln_binned *m, const uint8_t *buf, size_t len);
 int cw_ln_put_epochs(uint8_t *out, size_t cap, const struct cw_ln_epochs *m);

@@ -253,6 +253,26 @@ on_known(struct cw_line *l, const uint8_t *buf, size_t len)
 	return 0;
 }
 
+static int
+on_kept(struct cw_line *l, const uint8_t *buf, size_t len)
+{
+	struct cw_ln_end e;
+	uint64_t seq;
+	int err = cw_ln_get_kept(&seq, &e, buf, len);
+
+	if (err == 0 && (seq >= l->next_seq || l->out != NULL))
+		err = CW_EFORMAT;
+	return err < 0 ? err : cw_ln_out_keep(l, seq, &e);
+}
+
+static int
+on_written_off(struct cw_line *l, const uint8_t *buf, size_t len)
+{
+	(void)buf;
+	l->fenced = true;
+	return len == 0 ? 0 : CW_EFORMAT;
+}
+
 int
 cw_line_replay(struct cw_line *l, uint8_t type, const uint8_t *payload,
     size_t len)
@@ -267,6 +287,8 @@ cw_line_replay(struct cw_line *l, uint8_t type, const uint8_t *payload,
 		[CW_LN_EPOCHS] = on_epochs,
 		[CW_LN_CLOSED] = on_closed,
 		[CW_LN_KNOWN] = on_known,
+		[CW_LN_KEPT] = on_kept,
+		[CW_LN_WRITTEN_OFF] = on_written_off,
 	};
 
 	if (l->started)
@@ -389,6 +411,9 @@ snap_add(struct snap *s, uint8_t type, int len)
 static void
 snap_out(struct snap *s)
 {
+	for (const struct cw_ln_out *o = s->l->kept; o != NULL; o = o->next)
+		snap_add(s, CW_LN_KEPT,
+		    cw_ln_put_kept(s->buf, s->cap, o->seq, &o->end));
 	for (const struct cw_ln_out *o = s->l->out; o != NULL; o = o->next) {
 		struct cw_ln_binned m = { .station = o->end.station,
 		    .attempt = o->end.attempt, .seq = o->seq,
@@ -499,6 +524,8 @@ cw_line_snapshot(const struct cw_line *l, int (*add)(void *ctx, uint8_t type,
 	if (s.buf == NULL)
 		return CW_ENOMEM;
 	snap_add(&s, CW_LN_STATE, cw_ln_put_state(s.buf, s.cap, &m));
+	if (l->fenced)
+		snap_add(&s, CW_LN_WRITTEN_OFF, 0);
 	for (uint32_t i = l->closed_cnt - n; i < l->closed_cnt; i++)
 		snap_add(&s, CW_LN_CLOSED, cw_ln_put_u64(s.buf, s.cap,
 		    l->closed[i % CW_LN_CLOSED_MAX]));

@@ -302,7 +302,8 @@ give_back(struct cw_line *l, struct cw_ln_station *st)
 	const struct cw_ln_order *o = st->cur.order;
 	const struct cw_ln_reader *r = &l->reader[st->reader];
 
-	if (l->drain || st->stuck || o == NULL || o->state >= CW_ORDER_CANCEL)
+	if (l->drain || l->settle || l->fenced || st->stuck || o == NULL ||
+	    o->state >= CW_ORDER_CANCEL)
 		return true;
 	if (r->ready) {
 		st->lost_us = 0;
@@ -470,8 +471,8 @@ step_bin(struct cw_line *l, struct cw_ln_station *st)
 		if (st->cmd_tries == CMD_TRIES_MAX)
 			cw_ln_station_stick(l, st, "the device does not bin "
 			    "card %u (%u)", e->card_no, dv->result);
-		command(l, st, e->verdict == CW_CARD_GOOD ? CW_DEVCMD_GOOD :
-		    CW_DEVCMD_REJECT);
+		command(l, st, e->verdict == CW_CARD_GOOD && !l->fenced ?
+		    CW_DEVCMD_GOOD : CW_DEVCMD_REJECT);
 		st->retry_us = l->now + FEED_RETRY_US;
 		return false;
 	}

@@ -95,6 +95,16 @@ line_state(const struct cw_line *l, char why[96])
 		snprintf(why, 96, "the hopper is empty: fill it");
 		return LINE_SUSPENDED;
 	}
+	if (l->fenced) {
+		snprintf(why, 96, "this journal was written off: clear the stations, "
+		    "start with a new one");
+		return LINE_ABORTED;
+	}
+	if (l->settle) {
+		snprintf(why, 96, "the platform was set back: all results are told "
+		    "again first");
+		return LINE_HELD;
+	}
 	if (l->begun > 0)
 		return LINE_EXECUTE;
 	if (any_order_runs(l) && l->have > 0)

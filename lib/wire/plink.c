@@ -28,7 +28,9 @@ hello_ok(const struct cw_pl_msg *m)
 	const struct cw_pl_hello *h = &m->u.hello;
 
 	return cw_wire_text_ok(h->terminal, sizeof h->terminal) &&
-	    h->terminal[0] != '\0' && h->next_seq >= 1 && h->start_cnt >= 1;
+	    h->terminal[0] != '\0' && h->next_seq >= 1 && h->start_cnt >= 1 &&
+	    h->acked_seq < h->next_seq && h->first_seq >= 1 &&
+	    h->first_seq <= h->next_seq;
 }
 
 static void
@@ -39,6 +41,8 @@ hello_put(struct cw_wr *w, const struct cw_pl_msg *m)
 	cw_wr_u32(w, m->u.hello.start_cnt);
 	cw_wr_u64(w, m->u.hello.next_seq);
 	cw_wr_u16(w, m->u.hello.station_cnt);
+	cw_wr_u64(w, m->u.hello.acked_seq);
+	cw_wr_u64(w, m->u.hello.first_seq);
 }
 
 static void
@@ -51,14 +55,15 @@ hello_get(struct cw_rd *r, struct cw_pl_msg *m)
 	h->start_cnt = cw_rd_u32(r);
 	h->next_seq = cw_rd_u64(r);
 	h->station_cnt = cw_rd_u16(r);
+	h->acked_seq = cw_rd_u64(r);
+	h->first_seq = cw_rd_u64(r);
 }
 
 /* WELCOME. */
 static bool
 welcome_ok(const struct cw_pl_msg *m)
 {
-	(void)m;
-	return true;
+	return m->u.welcome.flags <= (CW_WELCOME_SETTLE | CW_WELCOME_EVIDENCE);
 }
 
 static void
@@ -66,6 +71,7 @@ welcome_put(struct cw_wr *w, const struct cw_pl_msg *m)
 {
 	cw_wr_u64(w, m->u.welcome.acked_seq);
 	cw_wr_u64(w, m->u.welcome.platform);
+	cw_wr_u8(w, m->u.welcome.flags);
 }
 
 static void
@@ -73,6 +79,26 @@ welcome_get(struct cw_rd *r, struct cw_pl_msg *m)
 {
 	m->u.welcome.acked_seq = cw_rd_u64(r);
 	m->u.welcome.platform = cw_rd_u64(r);
+	m->u.welcome.flags = cw_rd_u8(r);
+}
+
+/* SETTLED. */
+static bool
+settled_ok(const struct cw_pl_msg *m)
+{
+	return m->u.settled.next_seq >= 1;
+}
+
+static void
+settled_put(struct cw_wr *w, const struct cw_pl_msg *m)
+{
+	cw_wr_u64(w, m->u.settled.next_seq);
+}
+
+static void
+settled_get(struct cw_rd *r, struct cw_pl_msg *m)
+{
+	m->u.settled.next_seq = cw_rd_u64(r);
 }
 
 /* DENY. */
@@ -551,6 +577,7 @@ static const struct codec codecs[] = {
 	{ CW_PL_REVOKED, revoke_ok, revoke_put, revoke_get },
 	{ CW_PL_REFUSED, refused_ok, refused_put, refused_get },
 	{ CW_PL_STATUS, status_ok, status_put, status_get },
+	{ CW_PL_SETTLED, settled_ok, settled_put, settled_get },
 	{ CW_PL_WELCOME, welcome_ok, welcome_put, welcome_get },
 	{ CW_PL_DENY, deny_ok, deny_put, deny_get },
 	{ CW_PL_ORDER, order_ok, order_put, order_get },

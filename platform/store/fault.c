@@ -44,6 +44,7 @@ MEMBER(order_put, (void *h, const struct cw_st_order *o), (f->in->h, o))
 MEMBER(order_list,
     (void *h, const struct cw_st_page *p, struct cw_st_order *out, size_t cap),
     (f->in->h, p, out, cap))
+MEMBER(order_skip, (void *h, uint64_t n), (f->in->h, n))
 MEMBER(order_find_ext,
     (void *h, const char *ext, struct cw_st_order *o),
     (f->in->h, ext, o))
@@ -155,6 +156,7 @@ static const struct cw_store_ops fault_ops = {
 	.order_get = fault_order_get,
 	.order_put = fault_order_put,
 	.order_list = fault_order_list,
+	.order_skip = fault_order_skip,
 	.order_find_ext = fault_order_find_ext,
 	.order_purge = fault_order_purge,
 	.blob_put = fault_blob_put,

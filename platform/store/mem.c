@@ -231,6 +231,7 @@ static const struct cw_store_ops mem_ops = {
 	.order_get = cw_mem_order_get,
 	.order_put = cw_mem_order_put,
 	.order_list = cw_mem_order_list,
+	.order_skip = cw_mem_order_skip,
 	.order_find_ext = cw_mem_order_find_ext,
 	.order_purge = cw_mem_order_purge,
 	.blob_put = cw_mem_blob_put,
@@ -298,4 +299,75 @@ cw_store_mem_crash(struct cw_store *s)
 
 	if (m->in_txn)
 		(void)mem_rollback(m);
+}
+
+/* A table's rows with bytes of their own. */
+static int
+copy_table(struct mem_table *to, const struct mem_table *from, enum mem_tab tab)
+{
+	struct mem_bytes *b;
+	uint8_t *row;
+	size_t i;
+
+	to->rows = malloc(from->cap * from->size + 1);
+	if (to->rows == NULL)
+		return CW_ENOMEM;
+	to->cap = from->cap;
+	for (i = 0; i < from->cnt; i++) {
+		row = (uint8_t *)to->rows + i * to->size;
+		memcpy(row, (const uint8_t *)from->rows + i * from->size, from->size);
+		b = row_bytes(tab, row);
+		if (b != NULL && b->buf != NULL &&
+		    cw_mem_bytes(b, b->buf, b->len) < 0)
+			return CW_ENOMEM;
+		to->cnt++;
+	}
+	return 0;
+}
+
+struct cw_store *
+cw_store_mem_copy(struct cw_store *s)
+{
+	struct cw_store *c = cw_store_mem_new();
+	const struct mem *from = s->h;
+	struct mem *to = c != NULL ? c->h : NULL;
+	int tab, err = c == NULL ? CW_ENOMEM : 0;
+
+	if (err == 0 && from->slot_cap > 0) {
+		to->slot = calloc(from->slot_cap, sizeof *to->slot);
+		to->slot_cap = from->slot_cap;
+		err = to->slot == NULL ? CW_ENOMEM : 0;
+	}
+
+	for (tab = 0; tab < MEM_TAB_CNT && err == 0; tab++)
+		err = copy_table(&to->tab[tab], &from->tab[tab], (enum mem_tab)tab);
+	if (err < 0) {
+		cw_store_close(c);
+		return NULL;
+	}
+	to->order_id = from->order_id;
+	cw_mem_index_rebuild(to);
+	return c;
+}
+
+int
+cw_store_mem_restore(struct cw_store *s, struct cw_store *backup)
+{
+	struct cw_store *c = cw_store_mem_copy(backup);
+	struct mem *to = s->h, *from;
+	struct mem swap;
+
+	if (c == NULL)
+		return CW_ENOMEM;
+	from = c->h;
+	swap = *to;
+	memcpy(to->tab, from->tab, sizeof to->tab);
+	to->slot = from->slot;
+	to->slot_cap = from->slot_cap;
+	to->order_id = from->order_id;
+	memcpy(from->tab, swap.tab, sizeof from->tab);
+	from->slot = swap.slot;
+	from->slot_cap = swap.slot_cap;
+	cw_store_close(c);
+	return 0;
 }

@@ -42,6 +42,17 @@ cw_mem_order_insert(void *h, const struct cw_st_order *o, uint64_t *id)
 }
 
 int
+cw_mem_order_skip(void *h, uint64_t n)
+{
+	struct mem *m = h;
+
+	if (!m->in_txn)
+		return CW_ESTATE;
+	m->order_id += n;
+	return 0;
+}
+
+int
 cw_mem_order_get(void *h, uint64_t id, struct cw_st_order *o)
 {
 	struct mem *m = h;

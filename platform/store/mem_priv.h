@@ -98,6 +98,7 @@ int cw_mem_order_insert(void *h, const struct cw_st_order *o, uint64_t *id);
 int cw_mem_order_get(void *h, uint64_t id, struct cw_st_order *o);
 int cw_mem_order_put(void *h, const struct cw_st_order *o);
 int cw_mem_order_list(void *h, const struct cw_st_page *p, struct cw_st_order *out, size_t cap);
+int cw_mem_order_skip(void *h, uint64_t n);
 int cw_mem_order_find_ext(void *h, const char *ext, struct cw_st_order *o);
 int cw_mem_order_purge(void *h, uint64_t id, uint32_t max);
 int cw_mem_blob_put(void *h, uint64_t order, uint8_t blob, const uint8_t *buf, size_t len);

@@ -473,11 +473,11 @@ cw_mem_result_add(void *h, const struct cw_st_result *r)
 		if (err < 0)
 			return err;
 		o = cw_mem_row(m, MEM_ORDERS, (size_t)idx);
-		o->o.counts.stray += r->stray;
+		o->o.counts.stray += r->stray && !r->evidence;
 		if (!r->stray)
 			count_verdict(&o->o.counts, r->verdict);
 	}
-	if (r->seq != 0 && r->term != 0 && r->term <= m->tab[MEM_TERMS].cnt) {
+	if (r->seq != 0 && !r->evidence && r->term != 0 && r->term <= m->tab[MEM_TERMS].cnt) {
 		err = cw_mem_keep(m, MEM_TERMS, r->term - 1);
 		if (err < 0)
 			return err;
@@ -635,7 +635,8 @@ cw_mem_sums(void *h, uint64_t order, struct cw_st_counts *c)
 		r = result_at(m, i);
 		if (r->order != order)
 			continue;
-		c->stray += r->stray;
+		c->stray += r->stray && !r->evidence;
+		c->evidence += r->evidence;
 		if (!r->stray)
 			count_verdict(c, r->verdict);
 	}

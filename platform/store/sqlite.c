@@ -12,7 +12,7 @@
 #include "cw/err.h"
 
 /* docs/spec/database.md explains each column. */
-#define SCHEMA_VERSION 1
+#define SCHEMA_VERSION 2
 
 static const char schema_sql[] =
 	"CREATE TABLE orders(id INTEGER PRIMARY KEY AUTOINCREMENT,"
@@ -79,6 +79,13 @@ static const char schema_sql[] =
 	" text TEXT NOT NULL) STRICT;"
 	"CREATE INDEX events_order ON events(order_id, id);"
 	"PRAGMA user_version = 1;";
+
+/* From 1 to 2. */
+static const char upgrade_sql[] =
+	"ALTER TABLE terminals ADD COLUMN hold INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE terminals ADD COLUMN old_incarnation INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE terminals ADD COLUMN old_acked INTEGER NOT NULL DEFAULT 0;"
+	"PRAGMA user_version = 2;";
 
 static const char *const sql_text[SQ_CNT] = {
 #define X(name, sql) [SQ_##name] = (sql),
@@ -293,6 +300,7 @@ static const struct cw_store_ops sqlite_ops = {
 	.order_get = cw_sq_order_get,
 	.order_put = cw_sq_order_put,
 	.order_list = cw_sq_order_list,
+	.order_skip = cw_sq_order_skip,
 	.order_find_ext = cw_sq_order_find_ext,
 	.order_purge = cw_sq_order_purge,
 	.blob_put = cw_sq_blob_put,
@@ -396,7 +404,9 @@ prepare_db(struct sq *q, const char *path, char *err, size_t err_cap)
 
 	/* All or nothing: user_version stands inside the same transaction. */
 	if (sqlite3_exec(q->db, "BEGIN IMMEDIATE", NULL, NULL, NULL) != SQLITE_OK ||
-	    sqlite3_exec(q->db, schema_sql, NULL, NULL, NULL) != SQLITE_OK ||
+	    (version == 0 &&
+	    sqlite3_exec(q->db, schema_sql, NULL, NULL, NULL) != SQLITE_OK) ||
+	    sqlite3_exec(q->db, upgrade_sql, NULL, NULL, NULL) != SQLITE_OK ||
 	    sqlite3_exec(q->db, "COMMIT", NULL, NULL, NULL) != SQLITE_OK) {
 		snprintf(err, err_cap, "%s: %s", path, sqlite3_errmsg(q->db));
 		(void)sqlite3_exec(q->db, "ROLLBACK", NULL, NULL, NULL);

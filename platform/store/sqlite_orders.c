@@ -302,6 +302,9 @@ read_term(sqlite3_stmt *st, struct cw_st_term *t)
 	t->dev_feed = (uint32_t)sqlite3_column_int64(st, 13);
 	t->dev_good = (uint32_t)sqlite3_column_int64(st, 14);
 	t->dev_reject = (uint32_t)sqlite3_column_int64(st, 15);
+	t->hold = sqlite3_column_int(st, 16) != 0;
+	t->old_incarnation = (uint64_t)sqlite3_column_int64(st, 17);
+	t->old_acked = (uint64_t)sqlite3_column_int64(st, 18);
 }
 
 static int
@@ -313,6 +316,28 @@ get_term(struct sq *q, sqlite3_stmt *st, struct cw_st_term *t)
 		return n < 0 ? n : CW_ENOENT;
 	read_term(st, t);
 	(void)sqlite3_reset(st);
+	return 0;
+}
+
+int
+cw_sq_order_skip(void *h, uint64_t n)
+{
+	static const enum sq_stmt how[] = { SQ_ORDER_SKIP, SQ_ORDER_SKIP_NEW };
+	struct sq *q = h;
+	sqlite3_stmt *st;
+	int i, err;
+
+	if (!q->in_txn)
+		return CW_ESTATE;
+	for (i = 0; i < 2; i++) {
+		st = cw_sq_use(q, how[i]);
+		if (st == NULL)
+			return cw_sq_err(q);
+		(void)sqlite3_bind_int64(st, 1, (sqlite3_int64)n);
+		err = cw_sq_run(q, st);
+		if (err < 0 || sqlite3_changes(q->db) > 0)
+			return err;
+	}
 	return 0;
 }
 
@@ -355,11 +380,13 @@ cw_sq_term_put(void *h, struct cw_st_term *t)
 	st = cw_sq_use(q, t->id == 0 ? SQ_TERM_INSERT : SQ_TERM_PUT);
 	if (st == NULL)
 		return cw_sq_err(q);
-	cw_sq_ints(st, t->id == 0 ? 15 : 16, (const sqlite3_int64[]){ 0, t->ip,
+	cw_sq_ints(st, t->id == 0 ? 18 : 19, (const sqlite3_int64[]){ 0, t->ip,
 	    (sqlite3_int64)t->incarnation, (sqlite3_int64)t->acked_seq,
 	    t->start_cnt, t->cos_seen, (sqlite3_int64)t->seen_ms, t->dev_known,
 	    t->dev_fresh, t->base_feed, t->base_good, t->base_reject,
-	    t->dev_feed, t->dev_good, t->dev_reject, t->id });
+	    t->dev_feed, t->dev_good, t->dev_reject, t->hold,
+	    (sqlite3_int64)t->old_incarnation, (sqlite3_int64)t->old_acked,
+	    t->id });
 	bind_text(st, 1, t->name);
 	err = cw_sq_run(q, st);
 	if (err < 0)

@@ -34,7 +34,7 @@
 #define SQ_TERM_COLUMNS \
 	"name, ip, incarnation, acked_seq, start_cnt, cos_seen, seen_ms, " \
 	"dev_known, dev_fresh, base_feed, base_good, base_reject, dev_feed, " \
-	"dev_good, dev_reject"
+	"dev_good, dev_reject, hold, old_incarnation, old_acked"
 
 #define SQ_MAP(X) \
 	X(BEGIN, "BEGIN IMMEDIATE") \
@@ -129,6 +129,9 @@
 	    "WHERE id BETWEEN ?1 AND ?2 GROUP BY state") \
 	X(SUM_RESULTS, "SELECT verdict, stray, count(*) FROM results " \
 	    "WHERE rec BETWEEN ?1 AND ?2 GROUP BY verdict, stray") \
+	X(ORDER_SKIP, "UPDATE sqlite_sequence SET seq = seq + ?1 " \
+	    "WHERE name = 'orders'") \
+	X(ORDER_SKIP_NEW, "INSERT INTO sqlite_sequence(name, seq) VALUES('orders', ?1)") \
 	X(TERM_SUMS, "SELECT good, reject, doubted, none FROM terminals " \
 	    "WHERE id = ?1") \
 	X(TERM_GET, "SELECT id, " SQ_TERM_COLUMNS " FROM terminals WHERE name = ?1") \
@@ -136,11 +139,11 @@
 	X(TERM_LIST, "SELECT id, " SQ_TERM_COLUMNS " FROM terminals " \
 	    "WHERE id > ?1 ORDER BY id LIMIT ?2") \
 	X(TERM_INSERT, "INSERT INTO terminals(" SQ_TERM_COLUMNS ") VALUES(" \
-	    "?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15) " \
+	    "?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18) " \
 	    "ON CONFLICT DO NOTHING") \
 	X(TERM_PUT, "UPDATE terminals SET (" SQ_TERM_COLUMNS ") = (" \
-	    "?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15) " \
-	    "WHERE id = ?16") \
+	    "?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18) " \
+	    "WHERE id = ?19") \
 	X(SHARE_PUT, "INSERT OR REPLACE INTO shares(order_id, term, cos_sent, " \
 	    "readers) VALUES(?1, ?2, ?3, ?4)") \
 	X(SHARE_GET, "SELECT order_id, term, cos_sent, readers FROM shares " \
@@ -194,6 +197,7 @@ int cw_sq_order_insert(void *h, const struct cw_st_order *o, uint64_t *id);
 int cw_sq_order_get(void *h, uint64_t id, struct cw_st_order *o);
 int cw_sq_order_put(void *h, const struct cw_st_order *o);
 int cw_sq_order_list(void *h, const struct cw_st_page *p, struct cw_st_order *out, size_t cap);
+int cw_sq_order_skip(void *h, uint64_t n);
 int cw_sq_order_find_ext(void *h, const char *ext, struct cw_st_order *o);
 int cw_sq_order_purge(void *h, uint64_t id, uint32_t max);
 int cw_sq_blob_put(void *h, uint64_t order, uint8_t blob, const uint8_t *buf, size_t len);

@@ -478,6 +478,8 @@ count_result(struct sq *q, const struct cw_st_result *r)
 	sqlite3_stmt *st;
 	int err;
 
+	if (r->evidence)
+		return 0;
 	if (r->seq != 0) {
 		st = cw_sq_use(q, SQ_COUNT_TERM);
 		if (st == NULL)
@@ -513,7 +515,8 @@ cw_sq_result_add(void *h, const struct cw_st_result *r)
 		return cw_sq_err(q);
 	cw_sq_ints(st, 15, (const sqlite3_int64[]){ SQ_ID(r->order, r->record),
 	    r->epoch, r->term, (sqlite3_int64)r->incarnation,
-	    (sqlite3_int64)r->seq, r->verdict, r->stray, r->outcome, r->sw,
+	    (sqlite3_int64)r->seq, r->verdict, r->stray + r->evidence, r->outcome,
+	    r->sw,
 	    r->step, r->station, r->reader, r->card_no, r->ms,
 	    (sqlite3_int64)r->time_ms });
 	if (r->seq == 0)
@@ -544,6 +547,7 @@ read_result(sqlite3_stmt *st, struct cw_st_result *r)
 	r->seq = (uint64_t)sqlite3_column_int64(st, 5);
 	r->verdict = (uint8_t)sqlite3_column_int(st, 6);
 	r->stray = sqlite3_column_int(st, 7) != 0;
+	r->evidence = sqlite3_column_int(st, 7) == 2;
 	r->outcome = (uint16_t)sqlite3_column_int(st, 8);
 	r->sw = (uint16_t)sqlite3_column_int(st, 9);
 	r->step = (uint16_t)sqlite3_column_int(st, 10);
@@ -663,10 +667,12 @@ sum_verdict(struct cw_st_counts *c, sqlite3_stmt *st)
 {
 	uint64_t n = (uint64_t)sqlite3_column_int64(st, 2);
 
-	if (sqlite3_column_int(st, 1) != 0) {
+	if (sqlite3_column_int(st, 1) == 1)
 		c->stray += n;
+	if (sqlite3_column_int(st, 1) == 2)
+		c->evidence += n;
+	if (sqlite3_column_int(st, 1) != 0)
 		return;
-	}
 	switch (sqlite3_column_int(st, 0)) {
 	case CW_CARD_GOOD:
 		c->good += n;

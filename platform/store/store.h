@@ -86,6 +86,8 @@ struct cw_st_counts {
 	uint64_t good, reject, doubt;	/* cards drawn, by verdict */
 	uint64_t none;			/* leases that ended without a card */
 	uint64_t stray;			/* results that answered no open lease */
+	uint64_t evidence;		/* results of a journal that was written off;
+					 * in sums() only */
 };
 
 struct cw_st_order {
@@ -158,7 +160,9 @@ struct cw_st_result {
 	uint64_t incarnation;
 	uint64_t seq;			/* 0: not from an outbox (write-off) */
 	uint8_t verdict;		/* enum cw_card_verdict (cw/plink.h) */
-	bool stray;			/* answered no open lease: evidence only */
+	bool stray;			/* answered no open lease */
+	bool evidence;			/* with stray: said after a write-off; counts
+					 * nowhere */
 	uint16_t outcome, sw, step, station;
 	uint32_t reader, card_no, ms;
 	uint64_t time_ms;
@@ -194,6 +198,10 @@ struct cw_st_term {
 	uint32_t start_cnt;
 	uint32_t cos_seen;		/* STATUS.cos_sent already shared out */
 	uint64_t seen_ms;		/* UTC of the last hello */
+	bool hold;			/* the store was set back, and this terminal has
+					 * not told all that it knows since */
+	uint64_t old_incarnation;	/* written off last, 0 = none: evidence only */
+	uint64_t old_acked;		/* its results recorded as evidence */
 	/* the machine's counters: where our books began, and what it said last */
 	bool dev_known;			/* base_* are set */
 	bool dev_fresh;			/* dev_* are younger than the last result */
@@ -248,6 +256,8 @@ struct cw_store_ops {
 	int (*order_put)(void *h, const struct cw_st_order *o);
 	int (*order_list)(void *h, const struct cw_st_page *p,
 	    struct cw_st_order *out, size_t cap);
+	/* The next orders' ids begin n above what they would. */
+	int (*order_skip)(void *h, uint64_t n);
 	/* Order past INTAKE with this customer's id. */
 	int (*order_find_ext)(void *h, const char *ext, struct cw_st_order *o);
 	/* Deletes up to max records of an order in INTAKE, and the order with
@@ -363,6 +373,10 @@ struct cw_store *cw_store_mem_new(void);
 /* The process dies here: what was not committed is gone.  The handle goes on
  * as the next process that opens the same disk. */
 void cw_store_mem_crash(struct cw_store *s);
+/* A backup as it is now (no transaction is open), NULL when out of memory; and
+ * s set back to it.  The backup stays the caller's. */
+struct cw_store *cw_store_mem_copy(struct cw_store *s);
+int cw_store_mem_restore(struct cw_store *s, struct cw_store *backup);
 
 /* Closes and frees; NULL is harmless. */
 void cw_store_close(struct cw_store *s);

@@ -40,6 +40,7 @@
 	X(REVOKED, 0x05) \
 	X(REFUSED, 0x06) \
 	X(STATUS, 0x07) \
+	X(SETTLED, 0x08) \
 	X(WELCOME, 0x81) \
 	X(DENY, 0x82) \
 	X(ORDER, 0x83) \
@@ -63,12 +64,29 @@ struct cw_pl_hello {
 	uint64_t next_seq;	/* next outbox number; below the platform's mark:
 				 * the journal is an old copy -> DENY (W22) */
 	uint16_t station_cnt;	/* of the line, may be above CW_STATIONS_MAX */
+	uint64_t acked_seq;	/* highest ACK that the journal knows; above the
+				 * platform's mark: its store is an old copy (W23) */
+	uint64_t first_seq;	/* lowest result that the terminal can still send,
+				 * 1..next_seq */
 };
 
 /* WELCOME: the platform's answer. */
+enum cw_pl_welcome_flag {
+	CW_WELCOME_SETTLE = 1,	/* the platform's store may have forgotten leases and
+				 * results: let go of leases in hand, begin no
+				 * card, send all results, then SETTLED */
+	CW_WELCOME_EVIDENCE = 2,	/* this journal was written off: results are
+				 * taken as evidence only; never again a lease */
+};
 struct cw_pl_welcome {
 	uint64_t acked_seq;	/* highest seq recorded without a gap for this incarnation */
 	uint64_t platform;	/* platform incarnation */
+	uint8_t flags;		/* enum cw_pl_welcome_flag */
+};
+
+/* SETTLED: no card is under way, and every result of this journal was sent. */
+struct cw_pl_settled {
+	uint64_t next_seq;	/* as in HELLO, now */
 };
 
 /* DENY: then the platform closes. */
@@ -230,6 +248,7 @@ struct cw_pl_msg {
 		struct cw_pl_refused refused;
 		struct cw_pl_order_state_msg order_state;
 		struct cw_pl_status status;
+		struct cw_pl_settled settled;
 	} u;
 };
 

@@ -781,10 +781,20 @@ guards_its_file(void **state)
 	assert_non_null(strstr(err, "chmod 600"));
 	assert_int_equal(chmod(f->path, 0600), 0);
 	assert_int_equal(sqlite3_open(f->path, &db), SQLITE_OK);
-	assert_int_equal(sqlite3_exec(db, "PRAGMA user_version = 2", NULL, NULL, NULL), 0);
+	assert_int_equal(sqlite3_exec(db, "PRAGMA user_version = 3", NULL, NULL, NULL), 0);
 	sqlite3_close(db);
 	assert_null(cw_store_sqlite_open(f->path, err, sizeof err));
 	assert_non_null(strstr(err, "newer"));
+
+	/* a file of schema 1 is brought up to date */
+	assert_int_equal(sqlite3_open(f->path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, "ALTER TABLE terminals DROP COLUMN hold;"
+	    "ALTER TABLE terminals DROP COLUMN old_incarnation;"
+	    "ALTER TABLE terminals DROP COLUMN old_acked;"
+	    "PRAGMA user_version = 1", NULL, NULL, NULL), 0);
+	sqlite3_close(db);
+	open_store(f);
+	cw_store_close(f->s);
 
 	fp = fopen(f->path, "w");
 	assert_non_null(fp);

@@ -142,6 +142,8 @@ make_hello(struct cw_pl_hello *h, bool big)
 	h->start_cnt = big ? UINT32_MAX : 1;
 	h->next_seq = big ? UINT64_MAX - 1 : 1;
 	h->station_cnt = big ? UINT16_MAX : 0;
+	h->acked_seq = big ? UINT64_MAX - 2 : 0;
+	h->first_seq = big ? UINT64_MAX - 1 : 1;
 }
 
 /* Least or greatest legal values of a message into msg. */
@@ -159,6 +161,10 @@ make(uint8_t type, bool big)
 	case CW_PL_WELCOME:
 		msg.u.welcome.acked_seq = num;
 		msg.u.welcome.platform = num - 1;
+		msg.u.welcome.flags = big ? 3 : 0;
+		break;
+	case CW_PL_SETTLED:
+		msg.u.settled.next_seq = num;
 		break;
 	case CW_PL_DENY:
 		msg.u.deny.err = big ? INT16_MIN : CW_EDENIED;
@@ -334,6 +340,11 @@ plink_encoder_ranges(void **state)
 	REFUSE(CW_PL_HELLO, msg.u.hello.terminal[5] = '\t');
 	REFUSE(CW_PL_HELLO, msg.u.hello.next_seq = 0);
 	REFUSE(CW_PL_HELLO, msg.u.hello.start_cnt = 0);
+	REFUSE(CW_PL_HELLO, msg.u.hello.acked_seq = msg.u.hello.next_seq);
+	REFUSE(CW_PL_HELLO, msg.u.hello.first_seq = 0);
+	REFUSE(CW_PL_HELLO, msg.u.hello.first_seq = msg.u.hello.next_seq + 1);
+	REFUSE(CW_PL_WELCOME, msg.u.welcome.flags = 4);
+	REFUSE(CW_PL_SETTLED, msg.u.settled.next_seq = 0);
 	REFUSE(CW_PL_DENY, msg.u.deny.err = 0);
 	REFUSE(CW_PL_PULL, msg.u.pull.addr_cnt = CW_STATIONS_MAX + 1);
 	REFUSE(CW_PL_ORDER, msg.u.order.order = 0);
@@ -496,6 +507,8 @@ plink_golden_hello(void **state)
 		0x00, 0x00, 0x00, 0x02,				/* second start */
 		0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x2a,	/* next seq 42 */
 		0x00, 0x04,					/* stations */
+		0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x28,	/* acknowledged 40 */
+		0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x01,	/* first seq 1 */
 	};
 	struct cw_frame f;
 
@@ -504,7 +517,8 @@ plink_golden_hello(void **state)
 	msg.type = CW_PL_HELLO;
 	msg.u.hello = (struct cw_pl_hello){ .terminal = "line-1",
 		.incarnation = 0x1122334455667788, .start_cnt = 2,
-		.next_seq = 42, .station_cnt = 4 };
+		.next_seq = 42, .station_cnt = 4,
+	    .acked_seq = 40, .first_seq = 1 };
 	f = encode();
 	assert_int_equal(f.type, 0x01);
 	assert_int_equal(f.body_len, sizeof body);
