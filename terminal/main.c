@@ -1,19 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cardwright-terminal: one line's terminal. */
-#include <errno.h>
 #include <getopt.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "cw/err.h"
 #include "host/log.h"
+#include "host/proc.h"
 #include "terminal/shell.h"
 
 #define CONFIG_DEFAULT "/etc/cardwright/terminal.ini"
@@ -106,21 +104,10 @@ parse_options(struct options *o, int argc, char **argv, int *code)
 static void
 guard_memory(void)
 {
-	struct rlimit none = { 0, 0 }, lock;
+	char why[CW_PROC_WHY_CAP];
 
-	if (setrlimit(RLIMIT_CORE, &none) < 0)
-		cw_log(CW_LOG_WARN, "memory.core", "core dumps stay possible: %s",
-		    strerror(errno));
-	if (getrlimit(RLIMIT_MEMLOCK, &lock) < 0)
-		return;
-	if (geteuid() != 0 && lock.rlim_cur != RLIM_INFINITY) {
-		cw_log(CW_LOG_INFO, "memory.lock", "memory is not locked: give "
-		    "the service LimitMEMLOCK=infinity");
-		return;
-	}
-	if (mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) < 0)
-		cw_log(CW_LOG_WARN, "memory.lock", "memory is not locked: %s",
-		    strerror(errno));
+	if (cw_proc_harden(why) < 0)
+		cw_log(CW_LOG_WARN, "memory.lock", "%s", why);
 }
 
 static void

@@ -3,11 +3,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 
 #include "cw/bytes.h"
 #include "cw/cosimg.h"
 #include "cw/sha256.h"
+#include "host/proc.h"
 #include "host_private.h"
 
 /* cardwright-reader: host readers, one or many, on one event loop. */
@@ -274,7 +274,7 @@ main(int argc, char **argv)
 	static struct options o;
 	static struct cw_host_env env;
 	static struct cw_host *host[READERS_MAX];
-	static const struct rlimit no_core = { 0, 0 };
+	char why[CW_PROC_WHY_CAP];
 	uv_signal_t sig[2];
 	uv_loop_t loop;
 	size_t i;
@@ -287,8 +287,9 @@ main(int argc, char **argv)
 		return 0;
 	}
 
-	/* A core dump would hold the records that the cards get. */
-	setrlimit(RLIMIT_CORE, &no_core);
+	/* This memory holds the records that the cards get. */
+	if (cw_proc_harden(why) < 0)
+		fprintf(stderr, "cardwright-reader: %s\n", why);
 	signal(SIGPIPE, SIG_IGN);
 	uv_loop_init(&loop);
 	env.loop = &loop;

@@ -13,8 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -25,6 +23,7 @@
 #include "cw/bytes.h"
 #include "cw/err.h"
 #include "host/log.h"
+#include "host/proc.h"
 #include "host/tls.h"
 #include "link.h"
 #include "platform/api/api.h"
@@ -396,7 +395,6 @@ int
 main(int argc, char **argv)
 {
 	static struct daemon d = { .lock_fd = -1 };
-	const struct rlimit no_core = { 0, 0 };
 	struct options o = { .level = CW_LOG_INFO };
 	int code = parse(&o, argc, argv);
 
@@ -404,10 +402,10 @@ main(int argc, char **argv)
 		return code;
 	signal(SIGPIPE, SIG_IGN);
 	umask(077);
-	/* The record key is in this memory: it goes into no core file. */
-	setrlimit(RLIMIT_CORE, &no_core);
-	prctl(PR_SET_DUMPABLE, 0);
 	cw_log_open("cardwright-platform", o.level);
+	/* The record key and records in clear are in this memory. */
+	if (cw_proc_harden(d.err) < 0)
+		cw_log(CW_LOG_WARN, "memory.lock", "%s", d.err);
 
 	if (cw_pf_config_load(&d.cfg, o.config, d.err, sizeof(d.err)) < 0) {
 		code = fail(EXIT_CONFIG, d.err);
