@@ -8,6 +8,7 @@
 
 #include "cw/frame.h"
 #include "cw/plink.h"
+#include "cw/rlink.h"
 #include "cw/sha256.h"
 #include "terminal/devview.h"
 
@@ -59,6 +60,9 @@ struct cw_line_compile {
 	uint32_t cos_addr, cos_len;
 	const uint8_t *payload;	/* record payload (cw_record_*), borrowed; NULL when burn */
 	size_t payload_len;
+	/* NULL, or what the record's program has captured when it asks: the
+	 * steps that follow are wanted. Borrowed. */
+	const struct cw_rl_ask *ask;
 };
 
 /*

@@ -9,6 +9,7 @@
  *	ln_order.c	orders: what they need, fetching it, image and profile
  *	ln_lease.c	leases in hand, last epochs, revoking, credit
  *	ln_reader.c	reader link: session, image store, programs, results
+ *	ln_ask.c	programs that ask for the steps that follow
  *	ln_station.c	one card after the other: the state machine
  *	ln_outbox.c	results on their way up
  *	ln_record.[ch]	journal payloads
@@ -138,6 +139,9 @@ struct cw_ln_prog {
 	uint16_t outcome, sw, step;
 	uint16_t len;
 	uint8_t *buf;		/* owned; wiped when the card ends */
+	uint8_t asks;		/* answered */
+	uint16_t ask_idx;	/* step after the last ASK that was answered */
+	uint8_t ask_hash[CW_SHA256_LEN];	/* of what it had captured then */
 };
 enum { CW_LN_BURN = 0, CW_LN_PERSO = 1, CW_LN_PROGS = 2 };
 
@@ -152,6 +156,8 @@ struct cw_ln_card {
 	uint32_t base_no;	/* last card number of the station before it */
 	uint32_t fed, good, reject;	/* the machine's counters then */
 	uint64_t in_us;		/* at the contacts since */
+	uint8_t *rec;		/* payload, when the program will ask; owned, wiped */
+	uint32_t rec_len;
 	struct cw_ln_prog prog[CW_LN_PROGS];
 	struct cw_ln_end end;
 };
@@ -363,6 +369,16 @@ void cw_ln_reader_ack(struct cw_line *l, struct cw_ln_station *st);
 int cw_ln_reader_simple(struct cw_line *l, struct cw_ln_station *st, uint8_t type, uint64_t attempt);
 /* Neither card nor INTENT at any of its stations. */
 bool cw_ln_reader_free(const struct cw_line *l, const struct cw_ln_reader *r);
+
+/* CONTINUE; wipes what it sent. */
+int cw_ln_reader_continue(struct cw_line *l, struct cw_ln_station *st,
+    struct cw_rl_continue *m);
+
+/* ln_ask.c */
+/* Whether a checked program will ask. */
+bool cw_ln_asks(const uint8_t *prog, size_t len);
+/* The profile's answer to the card's personal program, or ABORT. */
+void cw_ln_ask(struct cw_line *l, struct cw_ln_station *st, const struct cw_rl_ask *m);
 
 /* ln_station.c */
 const char *cw_ln_state_name(unsigned int state);

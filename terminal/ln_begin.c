@@ -92,8 +92,13 @@ make_personal(struct cw_line *l, const struct cw_ln_lease *le,
 		n = l->cfg.ops->compile(l->cfg.ctx, o->profile, &req,
 		    l->scratch, CW_PROG_MAX, why);
 	}
-	cw_wipe(rec, CW_DECISION_RECORD_MAX);
-	free(rec);
+	if (n > 0 && cw_ln_asks(l->scratch, (size_t)n)) {
+		c->rec = rec;
+		c->rec_len = (uint32_t)req.payload_len;
+	} else {
+		cw_wipe(rec, CW_DECISION_RECORD_MAX);
+		free(rec);
+	}
 	if (n > 0)
 		n = keep_prog(&c->prog[CW_LN_PERSO], l->scratch, (size_t)n);
 	else if (n == 0) {

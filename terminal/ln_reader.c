@@ -19,6 +19,7 @@
 #define ID_STORE 2u
 #define ID_PING 3u
 #define ID_RUN 16u		/* + low bits of the attempt */
+#define ID_CONTINUE 0x80000000u	/* the same of one that was answered */
 
 static uint32_t
 run_id(uint64_t attempt)
@@ -166,6 +167,20 @@ cw_ln_reader_run(struct cw_line *l, struct cw_ln_station *st)
 			return err;
 	}
 	return 0;
+}
+
+int
+cw_ln_reader_continue(struct cw_line *l, struct cw_ln_station *st,
+    struct cw_rl_continue *m)
+{
+	int err;
+
+	m->slot = st->slot;
+	m->attempt = st->cur.run + CW_LN_PERSO;
+	err = out(l, &l->reader[st->reader], cw_rl_put_continue(l->frame,
+	    FRAME_CAP, ID_CONTINUE | run_id(m->attempt), m));
+	cw_wipe(l->frame, FRAME_CAP);
+	return err;
 }
 
 void
@@ -326,6 +341,11 @@ on_error(struct cw_line *l, struct cw_ln_reader *r, const struct cw_frame *f)
 		for (unsigned int k = 0; k < CW_LN_PROGS; k++) {
 			const struct cw_ln_prog *p = &st->cur.prog[k];
 
+			/* It would ask on until the reader loses patience. */
+			if (st->state == CW_LN_RUN && p->asks > 0 && f->id ==
+			    (ID_CONTINUE | run_id(st->cur.run + k)))
+				cw_ln_reader_simple(l, st, CW_RL_ABORT,
+				    st->cur.run + k);
 			if (st->state == CW_LN_RUN && p->state == CW_LN_RUN_SENT &&
 			    run_id(st->cur.run + k) == f->id) {
 				run_refused(l, st, k, &m);
@@ -535,11 +555,13 @@ on_ask(struct cw_line *l, struct cw_ln_reader *r, const struct cw_frame *f)
 	if (err < 0)
 		return err;
 	st = station_by_slot(l, r, m.slot);
-	if (st != NULL)
+	if (st == NULL)
+		return 0;
+	if (st->state == CW_LN_RUN &&
+	    prog_of(st, m.attempt) == &st->cur.prog[CW_LN_PERSO])
+		cw_ln_ask(l, st, &m);
+	else	/* of a life before, or a COS that asks: nobody can answer */
 		cw_ln_reader_simple(l, st, CW_RL_ABORT, m.attempt);
-	cw_ln_log(l, CW_LINE_WARN, "run.asks", "reader=%u attempt=%llu: no "
-	    "profile here answers a card's question; the program is aborted",
-	    idx_of(l, r), (unsigned long long)m.attempt);
 	return 0;
 }
 

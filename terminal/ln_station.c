@@ -119,6 +119,9 @@ cw_ln_card_wipe(struct cw_ln_card *c)
 			cw_wipe(c->prog[k].buf, c->prog[k].len);
 		free(c->prog[k].buf);
 	}
+	if (c->rec != NULL)
+		cw_wipe(c->rec, c->rec_len);
+	free(c->rec);
 	free(c->end.trace);
 	memset(c, 0, sizeof *c);
 }

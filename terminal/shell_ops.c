@@ -99,6 +99,20 @@ op_profile_close(void *ctx, void *profile)
 }
 
 static int
+compile_answer(struct cw_profile *p, const struct cw_profile_record *r,
+    const struct cw_rl_ask *ask, uint8_t *out, size_t cap)
+{
+	struct cw_profile_captures c = { .cnt = ask->capture_cnt };
+
+	for (unsigned int i = 0; i < c.cnt; i++) {
+		c.capture[i].id = ask->capture[i].id;
+		c.capture[i].len = ask->capture[i].len;
+		c.capture[i].buf = ask->capture[i].buf;
+	}
+	return cw_profile_compile_answer(p, r, &c, out, cap);
+}
+
+static int
 op_compile(void *ctx, void *profile, const struct cw_line_compile *c,
     uint8_t *out, size_t cap, char why[200])
 {
@@ -111,8 +125,12 @@ op_compile(void *ctx, void *profile, const struct cw_line_compile *c,
 
 	(void)ctx;
 	memcpy(o.cos_digest, c->cos_digest, CW_SHA256_LEN);
-	n = c->burn ? cw_profile_compile_cos(profile, &o, out, cap) :
-	    cw_profile_compile_record(profile, &r, out, cap);
+	if (c->burn)
+		n = cw_profile_compile_cos(profile, &o, out, cap);
+	else if (c->ask != NULL)
+		n = compile_answer(profile, &r, c->ask, out, cap);
+	else
+		n = cw_profile_compile_record(profile, &r, out, cap);
 	if (n < 0)
 		snprintf(why, 200, "%s", cw_profile_error(profile));
 	return n;

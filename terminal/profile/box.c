@@ -530,6 +530,23 @@ push_job(lua_State *L, const struct cw_profile_record *r)
 	set_int(L, "epoch", r->epoch);
 }
 
+/* By number of the capture, as hex. */
+static void
+push_captured(lua_State *L, const struct cw_profile_captures *c)
+{
+	lua_createtable(L, 0, c->cnt);
+	for (unsigned int i = 0; i < c->cnt; i++) {
+		cw_box_push_hex(L, c->capture[i].buf, c->capture[i].len);
+		lua_rawseti(L, -2, c->capture[i].id);
+	}
+}
+
+bool
+cw_box_personal(const struct box *b)
+{
+	return b->task == BOX_RECORD || b->task == BOX_ANSWER;
+}
+
 static int
 keep_code(lua_State *L, const void *piece, size_t len, void *ctx)
 {
@@ -585,6 +602,15 @@ box_main(lua_State *L)
 
 	b->p->has_cos = lua_getglobal(L, "cos") == LUA_TFUNCTION;
 	b->p->has_record = lua_getglobal(L, "record") == LUA_TFUNCTION;
+	b->p->has_answer = lua_getglobal(L, "answer") == LUA_TFUNCTION;
+	if (b->task == BOX_ANSWER) {
+		push_fields(L, b);
+		push_job(L, b->record);
+		push_captured(L, b->captured);
+		lua_call(L, 3, 0);
+		return 0;
+	}
+	lua_pop(L, 1);
 	if (b->task == BOX_COS) {
 		lua_pushvalue(L, -2);
 		push_order(L, b->order);
@@ -624,7 +650,7 @@ box_verdict(struct box *b, lua_State *L, int status)
 		return CW_ELIMIT;
 	}
 	snprintf(p->err, sizeof(p->err), "%s", text);
-	if (b->task == BOX_RECORD)
+	if (cw_box_personal(b))
 		cw_profile_mask(p, p->err);
 	return CW_EFORMAT;
 }

@@ -31,7 +31,7 @@ prog_of(lua_State *L, const char *what)
 	struct box *b = cw_box_of(L);
 
 	if (b->task == BOX_LOAD)
-		cw_box_fail(L, CW_ESTATE, "%s: only inside cos() and record()",
+		cw_box_fail(L, CW_ESTATE, "%s: only inside cos(), record() and answer()",
 		    what);
 	return b;
 }
@@ -189,7 +189,7 @@ card_reset(lua_State *L)
 
 	/* A card of the profile's type unless told otherwise; a chip without
 	 * its COS may well answer as another. */
-	if (b->task == BOX_RECORD)
+	if (cw_box_personal(b))
 		atr = b->p->atr;
 	if (lua_getfield(L, 1, "atr") != LUA_TNIL) {
 		text = cw_box_text(L, -1, "atr", &len);
@@ -226,6 +226,12 @@ card_ask(lua_State *L)
 {
 	struct box *b = prog_of(L, "card.ask");
 
+	if (!cw_box_personal(b))
+		cw_box_fail(L, CW_ESTATE, "card.ask: only inside record() and "
+		    "answer()");
+	if (!b->p->has_answer)
+		cw_box_fail(L, CW_ESTATE, "card.ask: the profile has no function "
+		    "answer(fields, job, captured) to go on with");
 	cw_prog_simple(&b->prog, CW_OP_ASK);
 	return done(L, b);
 }
@@ -313,7 +319,7 @@ card_load(lua_State *L)
 static uint8_t
 apdu_flags(lua_State *L, const struct box *b, uint8_t ins)
 {
-	bool record = b->task == BOX_RECORD && ins != INS_SELECT;
+	bool record = cw_box_personal(b) && ins != INS_SELECT;
 	bool writes = ins != INS_VERIFY && ins != INS_READ_BINARY &&
 	    ins != INS_READ_RECORD && ins != INS_GET_RESPONSE;
 	bool secret = record || ins == INS_VERIFY;
@@ -412,7 +418,7 @@ card_compare(lua_State *L)
 		cw_box_fail(L, CW_EFORMAT, "card.compare needs a value, and a "
 		    "mask (if any) as long as it");
 	secret = opt_bool(L, "secret");
-	flags = secret == 1 || (secret < 0 && b->task == BOX_RECORD) ?
+	flags = secret == 1 || (secret < 0 && cw_box_personal(b)) ?
 	    CW_STEP_SECRET : 0;
 	cw_prog_compare(&b->prog, flags,
 	    (uint16_t)opt_int(L, "off", 0, 0, 65535), value,

@@ -176,3 +176,25 @@ cw_profile_compile_record(struct cw_profile *p,
 	}
 	return compile(&b, out, cap);
 }
+
+int
+cw_profile_compile_answer(struct cw_profile *p,
+    const struct cw_profile_record *r, const struct cw_profile_captures *c,
+    uint8_t *out, size_t cap)
+{
+	struct box b = { .p = p, .task = BOX_ANSWER, .record = r, .captured = c };
+	int n;
+
+	if (!p->has_answer) {
+		snprintf(p->err, sizeof(p->err), "%s: has no function "
+		    "answer(fields, job, captured), but a card asks",
+		    p->chunk + 1);
+		return CW_EUNSUPPORTED;
+	}
+	n = compile(&b, out, cap);
+	if (n != 0)
+		return n;
+	snprintf(p->err, sizeof(p->err), "%s: answer() appends no step",
+	    p->chunk + 1);
+	return CW_EFORMAT;
+}

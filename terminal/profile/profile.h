@@ -89,6 +89,21 @@ int cw_profile_compile_cos(struct cw_profile *p,
 int cw_profile_compile_record(struct cw_profile *p,
     const struct cw_profile_record *r, uint8_t *out, size_t cap);
 
+/* What a program has captured when it asks (card.ask); at most one per id. */
+struct cw_profile_captures {
+	uint8_t cnt;
+	struct { uint8_t id; uint16_t len; const uint8_t *buf; }
+	    capture[CW_PROG_CAPTURE_MAX];	/* buf borrowed for the call */
+};
+
+/*
+ * The steps with which a program that asks goes on: answer(fields, job,
+ * captured).  The same errors; a program without a step is CW_EFORMAT.
+ */
+int cw_profile_compile_answer(struct cw_profile *p,
+    const struct cw_profile_record *r, const struct cw_profile_captures *c,
+    uint8_t *out, size_t cap);
+
 /* Sentence of the last failed compile, lends until the next; "" when none. */
 const char *cw_profile_error(const struct cw_profile *p);
 

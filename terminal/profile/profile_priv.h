@@ -39,11 +39,11 @@ struct cw_profile {
 	bool secret[PROFILE_FIELDS_MAX];
 	unsigned int field_cnt;
 	struct profile_atr atr;
-	bool has_cos, has_record;
+	bool has_cos, has_record, has_answer;
 	char err[PROFILE_ERR_MAX];
 };
 
-enum box_task { BOX_LOAD, BOX_COS, BOX_RECORD };
+enum box_task { BOX_LOAD, BOX_COS, BOX_RECORD, BOX_ANSWER };
 
 /* One run of one profile in one Lua state. */
 struct box {
@@ -51,6 +51,7 @@ struct box {
 	enum box_task task;
 	const struct cw_profile_order *order;
 	const struct cw_profile_record *record;
+	const struct cw_profile_captures *captured;
 	struct cw_prog_builder prog;
 	bool declared;
 	int line[CW_PROG_STEPS_MAX];	/* of the profile, by step */
@@ -69,6 +70,8 @@ struct box {
 /* Runs task in a fresh state. 0, or CW_E* with p->err filled. */
 int cw_box_run(struct box *b);
 struct box *cw_box_of(lua_State *L);
+/* Whether the program is that of one record: record() and answer(). */
+bool cw_box_personal(const struct box *b);
 /*
  * Raises an error whose text is ours.  It must never be given a record's
  * value.  Does not return.

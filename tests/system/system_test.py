@@ -11,6 +11,7 @@ by one.
 """
 import csv
 import os
+import shutil
 import signal
 import socket
 import struct
@@ -151,6 +152,42 @@ class Orders(Line):
         self.plant.wait_order(order)
         report = self.report_when_settled(order)
         self.assertEqual(report['records']['issued'], 5)
+
+    def test_profile_answers_the_card(self):
+        """The record's commands are made only after the card has said something."""
+        write = self.plant.write_platform
+        self.plant.write_platform = lambda: (write(), self.asking_profile())
+        self.plant.up()
+        data = self.records()
+        order = self.plant.submit('--profile', 'ask-demo', '--cos', COS, '--data', data)
+        self.settle(order, data)
+
+    def asking_profile(self):
+        """sim-demo, but that record() reads and asks, and answer() does the rest."""
+        folder = os.path.join(self.plant.root, 'profiles')
+        shutil.copytree(os.path.join(REPO, 'profiles'), folder)
+        with open(os.path.join(folder, 'sim-demo.lua'), encoding='utf-8') as f:
+            text = f.read().replace('"sim-demo"', '"ask-demo"')
+        text = text.replace('\tcard.reset {}\n\tcard.pps {}\n',
+                            '\tassert(captured[2] == string.rep("FF", 10))\n')
+        text = text.replace('function record(fields, job)', '''function record(fields, job)
+\tcard.reset {}
+\tcard.pps {}
+\tcard.apdu { ins = 0xA4, p1 = 0x08, p2 = 0x0C, data = "2FE2", needs_cos = true }
+\tcard.apdu { ins = 0xB0, le = 10 }
+\tcard.capture { id = 2 }
+\tcard.ask()
+\tcard.off()
+end
+
+function answer(fields, job, captured)''')
+        with open(os.path.join(folder, 'ask-demo.lua'), 'w', encoding='utf-8') as f:
+            f.write(text)
+        path = self.plant.conf('platform.ini')
+        with open(path, encoding='utf-8') as f:
+            ini = f.read().replace(f'{REPO}/profiles', folder)
+        with open(path, 'w', encoding='utf-8') as f:
+            f.write(ini)
 
     def test_data_without_cos_reports_no_cos(self):
         self.plant.up()

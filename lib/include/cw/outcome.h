@@ -37,7 +37,7 @@
 	X(NO_BOOT, 21, "no-boot", "the chip's bootloader refused to start or to take the image") \
 	X(OVERCURRENT, 22, "overcurrent", "the card drew too much current and was switched off") \
 	X(ASK_LOST, 23, "ask-lost", "the terminal did not answer a program that asked it") \
-	X(READER, 24, "reader-fault", "the reader's own circuit failed to drive the card: see to the reader") \
+	X(READER, 24, "reader-fault", "the reader's own circuit could not drive the card") \
 	X(STRAY, 25, "stray", "a card that no lease accounts for was found at a station")
 
 enum cw_outcome {

@@ -419,7 +419,6 @@ test_builder(void **state)
 	    "\"data32\", check = \"crc32\", block = 200, mark_last = true, "
 	    "off = 16, len = 32, sw = { \"9000\", \"61XX\" } }\n"
 	    "card.delay { ms = 2, us = 5 }\n"
-	    "card.ask()\n"
 	    "card.off()\n"
 	    "end\n"
 	    "function record(f, job)\ncard.reset {}\nend\n";
@@ -437,7 +436,7 @@ test_builder(void **state)
 	len = cw_profile_compile_cos(p, &o, out, sizeof(out));
 	assert_string_equal(cw_profile_error(p), "");
 	assert_program(len,
-	    "50 01 000d"
+	    "50 01 000c"
 	    " 01 00 0002 01 00"
 	    " 01 00 0004 00 01 ff 3f"
 	    " 02 00 0001 95"
@@ -452,7 +451,6 @@ test_builder(void **state)
 	    " 0000000000000000000000000000000000000000000000000000000000000000"
 	    " 000000 02 9000 ffff 6100 ff00"
 	    " 08 00 0004 000007d5"
-	    " 07 00 0000"
 	    " 09 00 0000");
 	/* record() resets to the declared type of card */
 	assert_program(compile(p, other),
@@ -496,7 +494,7 @@ test_bad_profiles(void **state)
 		{ "profile { name = \"a\" }\nprofile { name = \"b\" }",
 		    "t.lua:2: profile is declared twice" },
 		{ "profile { name = \"a\" }\ncard.off()", "t.lua:2: card.off: "
-		    "only inside cos() and record()" },
+		    "only inside cos(), record() and answer()" },
 	};
 	char err[256];
 	size_t i;
@@ -609,6 +607,94 @@ test_helpers(void **state)
 	cw_profile_free(p);
 }
 
+static struct cw_profile *
+open_text(const char *text)
+{
+	char err[256] = "";
+	struct cw_profile *p = cw_profile_load(text, strlen(text), "a.lua", err,
+	    sizeof(err));
+
+	assert_string_equal(err, "");
+	return p;
+}
+
+static int
+answer(struct cw_profile *p, const struct pair *f,
+    const struct cw_profile_captures *c)
+{
+	uint8_t buf[2048];
+	struct cw_profile_record r = { 0x0102030405, 77, 3, buf,
+		payload(buf, sizeof(buf), f) };
+
+	return cw_profile_compile_answer(p, &r, c, out, sizeof(out));
+}
+
+/* What the card said and what the record holds come together; the defaults of
+ * record() hold: personal and secret. */
+static void
+test_answer(void **state)
+{
+	static const struct pair f[] = { { "key", "0102" }, { NULL, NULL } };
+	static const uint8_t said[] = { 0xf0, 0x0f };
+	struct cw_profile_captures c = { .cnt = 1,
+	    .capture = { { 7, 2, said } } };
+	struct cw_profile *p = open_text("profile { name = \"a\", atr = \"3B\", "
+	    "fields = { { name = \"key\", type = \"hex\", bytes = 2 } } }\n"
+	    "function record(f, job)\n"
+	    "card.reset {}\ncard.ask()\ncard.off()\nend\n"
+	    "function answer(f, job, captured)\n"
+	    "if captured[1] then error('none') end\n"
+	    "card.apdu { ins = 0x82, data = xor(f.key, captured[7]) .. "
+	    "u32(job.record) }\n"
+	    "card.reset {}\nend\n");
+
+	(void)state;
+	assert_program(compile(p, f),
+	    "50 01 0003 01 00 0004 00 01 ff 3b 07 00 0000 09 00 0000");
+	assert_program(answer(p, f, &c),
+	    "50 01 0002 03 03 000c 00 0082000006 f10d 0000004d"
+	    " 01 00 0004 00 01 ff 3b");
+	cw_profile_free(p);
+}
+
+static void
+test_answer_faults(void **state)
+{
+	static const struct pair f[] = { { "key", "0102" }, { NULL, NULL } };
+	static const uint8_t said[] = { 0xf0, 0x0f };
+	struct cw_profile_captures c = { .cnt = 1,
+	    .capture = { { 7, 2, said } } };
+	struct cw_profile_order o = { .order = 9 };
+	static const char head[] = "profile { name = \"a\", fields = { { name = "
+	    "\"key\", type = \"hex\", bytes = 2 } } }\n"
+	    "function record(f, job)\ncard.ask()\nend\n";
+	char text[512];
+	struct cw_profile *p = open_text(head);
+
+	(void)state;
+	assert_int_equal(compile(p, f), CW_ESTATE);
+	assert_non_null(strstr(cw_profile_error(p), "a.lua:3"));
+	assert_non_null(strstr(cw_profile_error(p), "answer"));
+	assert_int_equal(answer(p, f, &c), CW_EUNSUPPORTED);
+	cw_profile_free(p);
+
+	snprintf(text, sizeof(text), "%sfunction cos(o)\ncard.ask()\nend\n"
+	    "function answer(f, job, captured)\nerror(captured[7])\nend\n", head);
+	p = open_text(text);
+	assert_int_equal(cw_profile_compile_cos(p, &o, out, sizeof(out)),
+	    CW_ESTATE);
+	assert_true(compile(p, f) > 0);
+	assert_int_equal(answer(p, f, &c), CW_EFORMAT);
+	assert_null(strstr(cw_profile_error(p), "F00F"));
+	cw_profile_free(p);
+
+	snprintf(text, sizeof(text), "%sfunction answer() end\n", head);
+	p = open_text(text);
+	assert_int_equal(answer(p, f, &c), CW_EFORMAT);
+	assert_non_null(strstr(cw_profile_error(p), "no step"));
+	cw_profile_free(p);
+}
+
 int
 main(void)
 {
@@ -624,6 +710,8 @@ main(void)
 		cmocka_unit_test(test_bad_profiles),
 		cmocka_unit_test(test_bad_steps),
 		cmocka_unit_test(test_helpers),
+		cmocka_unit_test(test_answer),
+		cmocka_unit_test(test_answer_faults),
 	};
 
 	return cmocka_run_group_tests_name("line/profile", tests, NULL, NULL);

@@ -156,6 +156,73 @@ test_reader_fault(void **state)
 	end();
 }
 
+/* The profile's answer goes to the card, and the trace shows its steps where
+ * the reader counted them. */
+static void
+test_ask(void **state)
+{
+	(void)state;
+	begin(2, 6);
+	w.asks = true;
+	assert_true(world_run(&w, 3000));
+	assert_int_equal(w.count_good, 6);
+	assert_int_equal(w.answers, 6);
+	assert_non_null(strstr(w.last_trace, "0 ask ->"));
+	assert_non_null(strstr(w.last_trace, "1 apdu 00D60000 len 8 (not shown)"));
+	assert_null(strstr(w.last_trace, "CHAL"));
+	end();
+}
+
+/* The link is lost while the card asks, or before it is told: the question
+ * comes again, the steps are counted once. */
+static void
+test_ask_cut(void **state)
+{
+	(void)state;
+	for (int n = 1; n < 60; n++) {
+		begin(1, 2);
+		w.asks = true;
+		w.reader[0].play[0] = PLAY_CUT;
+		w.reader[0].play_cnt = 1;
+		for (int i = 0; i < n; i++)
+			world_round(&w);
+		world_reader_down(&w, 0, 50000);
+		assert_true(world_run(&w, 3000));
+		assert_int_equal(w.count_good, 2);
+		assert_int_equal(w.dev.fed, 2);
+		assert_non_null(strstr(w.last_trace, "1 apdu"));
+		end();
+	}
+}
+
+/* No answer: the program is aborted, its card rejected, nothing waits. */
+static void
+test_ask_no_answer(void **state)
+{
+	(void)state;
+	begin(1, 1);
+	w.asks = w.answer_fails = true;
+	w.attempts_max = 2;
+	assert_true(world_run(&w, 3000));
+	assert_int_equal(w.count_reject, 2);
+	assert_int_equal(w.rec[1].outcome, CW_OUT_ABORTED);
+	assert_int_equal(w.answers, 0);
+	end();
+
+	/* Of a life before: nobody knows what it wants. */
+	begin(1, 1);
+	w.asks = true;
+	for (int i = 0; i < 600 && w.reader[0].asking == 0; i++)
+		world_round(&w);
+	assert_true(w.reader[0].asking != 0);
+	world_kill(&w, SIZE_MAX);
+	world_start(&w);
+	assert_true(world_run(&w, 3000));
+	assert_int_equal(w.count_good, 1);
+	assert_int_equal(w.count_doubt, 1);
+	end();
+}
+
 int
 main(void)
 {
@@ -166,6 +233,9 @@ main(void)
 		cmocka_unit_test(test_result_of_another),
 		cmocka_unit_test(test_burn_of_another),
 		cmocka_unit_test(test_reader_fault),
+		cmocka_unit_test(test_ask),
+		cmocka_unit_test(test_ask_cut),
+		cmocka_unit_test(test_ask_no_answer),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

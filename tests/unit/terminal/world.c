@@ -436,6 +436,7 @@ op_compile(void *ctx, void *profile, const struct cw_line_compile *c,
 {
 	struct cw_prog_builder b;
 	uint8_t apdu[13] = { 0x00, 0xD6, 0x00, 0x00, 0x08 };
+	struct world *w = ctx;
 
 	assert_ptr_equal(ctx, profile);
 	(void)why;
@@ -444,6 +445,18 @@ op_compile(void *ctx, void *profile, const struct cw_line_compile *c,
 		assert_true(cw_record_check(c->payload, c->payload_len) > 0);
 		for (int k = 0; k < 8; k++)
 			apdu[5 + k] = (uint8_t)(c->record >> (56 - 8 * k));
+		if (w->asks && c->ask == NULL) {
+			cw_prog_simple(&b, CW_OP_ASK);
+			cw_prog_simple(&b, CW_OP_POWER_OFF);
+			return cw_prog_end(&b);
+		}
+		if (c->ask != NULL) {
+			assert_int_equal(c->ask->capture_cnt, 1);
+			assert_memory_equal(c->ask->capture[0].buf, "CHAL", 4);
+			snprintf(why, 200, "no answer");
+			if (w->answer_fails)
+				return CW_EFORMAT;
+		}
 		cw_prog_apdu(&b, CW_STEP_PERSONAL, NULL, 0, apdu, sizeof apdu);
 	} else {
 		cw_prog_apdu(&b, 0, NULL, 0, apdu, 4);

@@ -71,6 +71,7 @@ struct reader {
 	bool burn_good;
 	struct { uint64_t attempt; uint16_t outcome, sw; uint8_t flags; } kept[8];
 	unsigned int kept_cnt;
+	uint64_t asking;	/* attempt that waits for CONTINUE; 0 = none */
 	struct frame_queue out;
 	uint64_t down_until;
 	unsigned int images;
@@ -123,6 +124,9 @@ struct world {
 
 	struct reader reader[WORLD_READERS];
 	unsigned int bad_frames;	/* that the line would not take */
+	bool asks;		/* personal programs ask once */
+	bool answer_fails;	/* and the profile has no answer */
+	unsigned int answers;	/* CONTINUEs */
 	bool no_prefetch, hold_commits;
 	unsigned int quarantine;
 };

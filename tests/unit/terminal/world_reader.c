@@ -62,9 +62,10 @@ reader_result(struct world *w, unsigned int i, unsigned int k)
 	m.sw = r->kept[k].sw;
 	m.boot_id = r->boot_id + r->wrong_boot;
 	m.card_session = r->session + r->wrong_session;
-	m.step_cnt = 1;
-	m.steps[0].sw = m.sw;
-	m.steps[0].us = 42;
+	m.step_cnt = w->asks ? 2 : 1;
+	m.steps[m.step_cnt - 1].idx = w->asks;
+	m.steps[m.step_cnt - 1].sw = m.sw;
+	m.steps[m.step_cnt - 1].us = 42;
 	reader_out(w, i, cw_rl_put_result(rbuf, sizeof rbuf, 0, &m));
 }
 
@@ -90,6 +91,7 @@ reader_boot(struct world *w, unsigned int i)
 	r->has_image = false;
 	r->kept_cnt = 0;
 	r->last_attempt = 0;
+	r->asking = 0;
 	r->session = r->present ? 1 : 0;
 }
 
@@ -155,6 +157,36 @@ reader_write(struct world *w, unsigned int i, const struct cw_rl_run *m,
 }
 
 static void
+reader_ask(struct world *w, unsigned int i)
+{
+	struct cw_rl_ask m = { .attempt = w->reader[i].asking,
+	    .capture_cnt = 1 };
+
+	m.capture[0] = (struct cw_rl_capture){ .id = 2, .len = 4,
+	    .buf = (const uint8_t *)"CHAL" };
+	reader_out(w, i, cw_rl_put_ask(rbuf, sizeof rbuf, 0, &m));
+}
+
+static void
+on_continue(struct world *w, unsigned int i, const struct cw_frame *f)
+{
+	struct reader *r = &w->reader[i];
+	struct cw_rl_continue m;
+	struct cw_rl_run run = { 0 };
+	unsigned int at = r->play_at - 1;
+
+	assert_int_equal(cw_rl_get_continue(&m, f->body, f->body_len), 0);
+	assert_int_equal(m.attempt, r->asking);
+	w->answers++;
+	r->asking = 0;
+	run.attempt = m.attempt;
+	run.prog = m.prog;
+	run.prog_len = m.prog_len;
+	if (reader_write(w, i, &run, at < r->play_cnt ? r->play[at] : PLAY_GOOD))
+		reader_result(w, i, r->kept_cnt - 1);
+}
+
+static void
 on_run(struct world *w, unsigned int i, const struct cw_frame *f)
 {
 	struct reader *r = &w->reader[i];
@@ -184,6 +216,12 @@ on_run(struct world *w, unsigned int i, const struct cw_frame *f)
 		keep(r, m.attempt, play == PLAY_BURN_FAIL ? CW_OUT_NO_BOOT :
 		    CW_OUT_GOOD, 0, play == PLAY_BURN_FAIL ? 0x6F00 : 0x9000);
 		reader_result(w, i, r->kept_cnt - 1);
+	} else if (w->asks) {
+		r->asking = m.attempt;
+		if (play == PLAY_CUT)
+			world_reader_down(w, i, 100000);
+		else
+			reader_ask(w, i);
 	} else if (reader_write(w, i, &m, play)) {
 		reader_result(w, i, r->kept_cnt - 1);
 	}
@@ -205,6 +243,8 @@ on_hello(struct world *w, unsigned int i, const struct cw_frame *f)
 	reader_slot(w, i);
 	for (unsigned int k = 0; k < r->kept_cnt; k++)
 		reader_result(w, i, k);
+	if (r->asking != 0)
+		reader_ask(w, i);
 }
 
 static void
@@ -244,6 +284,13 @@ on_attempt(struct world *w, unsigned int i, const struct cw_frame *f)
 	unsigned int k;
 
 	assert_int_equal(cw_rl_get_slot_attempt(&m, f->body, f->body_len), 0);
+	if (f->type == CW_RL_ABORT && r->asking != 0 && (m.attempt == 0 ||
+	    m.attempt == r->asking)) {
+		keep(r, r->asking, CW_OUT_ABORTED, 0, 0);
+		r->asking = 0;
+		reader_result(w, i, r->kept_cnt - 1);
+		return;
+	}
 	for (k = 0; k < r->kept_cnt && r->kept[k].attempt != m.attempt; k++)
 		;
 	if (f->type == CW_RL_RESULT_ACK && k < r->kept_cnt) {
@@ -252,7 +299,7 @@ on_attempt(struct world *w, unsigned int i, const struct cw_frame *f)
 		r->kept_cnt--;
 	} else if (f->type == CW_RL_QUERY && k < r->kept_cnt) {
 		reader_result(w, i, k);
-	} else if (f->type == CW_RL_QUERY) {
+	} else if (f->type == CW_RL_QUERY && m.attempt != r->asking) {
 		reader_out(w, i, cw_rl_put_slot_attempt(rbuf, sizeof rbuf, f->id,
 		    CW_RL_UNKNOWN, &m));
 	}
@@ -274,6 +321,9 @@ world_send_reader(void *ctx, unsigned int i, const uint8_t *frame, size_t len)
 		break;
 	case CW_RL_RUN:
 		on_run(w, i, &f);
+		break;
+	case CW_RL_CONTINUE:
+		on_continue(w, i, &f);
 		break;
 	case CW_RL_STORE_BEGIN:
 	case CW_RL_STORE_DATA:
