@@ -44,6 +44,8 @@ struct cw_api_config {
 	const char *hosts;		/* see cw_httpd_config */
 	const char *token;		/* copied */
 	uint64_t body_max;		/* of an order with its files; 0 = 8 GiB */
+	uint32_t slow_ms;		/* an upload brings CW_HPACE_BYTES in it, or
+					 * is ended with 408; 0 = 10 s */
 };
 
 struct cw_api;

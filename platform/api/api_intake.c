@@ -20,6 +20,7 @@
 
 #define META_MAX 8192u
 #define REMAKE_MAX 100
+#define SLOW_MS 10000u		/* below the idle time of a connection */
 
 enum part { PART_NONE, PART_META, PART_COS, PART_DATA };
 
@@ -61,7 +62,8 @@ cw_api_uploads_prune(struct cw_api *a)
 {
 	for (unsigned int i = 0; i < CW_API_UPLOADS_MAX; i++)
 		if (a->upload[i] != NULL)
-			cw_hreq_prune(a->upload[i]->r);
+			cw_hreq_pace(a->upload[i]->r, cw_api_now(a),
+			    a->cfg.slow_ms != 0 ? a->cfg.slow_ms : SLOW_MS);
 }
 
 /* One fault that is not in a line of the data file. */

@@ -97,7 +97,7 @@ void cw_api_upload_begin(struct cw_hreq *r);
 void cw_api_upload_chunk(struct cw_hreq *r, const uint8_t *buf, size_t len);
 void cw_api_upload_run(struct cw_hreq *r);
 void cw_api_upload_end(struct cw_hreq *r);
-/* Ends those whose clients are gone. */
+/* Ends those whose clients are gone or too slow. */
 void cw_api_uploads_prune(struct cw_api *a);
 /* Order ids being taken in; count. */
 size_t cw_api_uploads(const struct cw_api *a, uint64_t ids[CW_API_UPLOADS_MAX]);

@@ -58,16 +58,51 @@ cw_hreq_done(const struct cw_hreq *r)
 	return r->res != NULL;
 }
 
+/* In the middle of a body libmicrohttpd takes no answer: it is written past it,
+ * onto a connection on which nothing else waits to be sent. */
+static void
+cut_off(struct cw_hreq *r, int fd)
+{
+	char body[300], text[600];
+	int len = snprintf(body, sizeof(body), "{\"type\":\"urn:cardwright:error:"
+	    "CW-%d\",\"title\":\"%s\",\"status\":%u,\"detail\":\"less than %u "
+	    "bytes came in the last seconds: send the order again, over a faster "
+	    "connection\"}", CW_PB_SLOW, cw_problem_title(CW_PB_SLOW),
+	    cw_problem_status(CW_PB_SLOW), CW_HPACE_BYTES);
+
+	len = snprintf(text, sizeof(text), "HTTP/1.1 %u Request Timeout\r\n"
+	    "Content-Type: application/problem+json\r\nContent-Length: %d\r\n"
+	    "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n"
+	    "Connection: close\r\n\r\n%s", cw_problem_status(CW_PB_SLOW), len,
+	    body);
+	r->cut = true;
+	(void)!send(fd, text, (size_t)len, MSG_DONTWAIT | MSG_NOSIGNAL);
+	shutdown(fd, SHUT_RDWR);
+}
+
 void
-cw_hreq_prune(struct cw_hreq *r)
+cw_hreq_pace(struct cw_hreq *r, uint64_t now_ms, uint32_t period_ms)
 {
 	const union MHD_ConnectionInfo *info = MHD_get_connection_info(r->conn,
 	    MHD_CONNECTION_INFO_CONNECTION_FD);
+	/* A turn of ours that took long is no fault of the client's. */
+	bool late = now_ms - r->pace.seen_ms > 1000;
 	char byte;
 
-	if (info != NULL && recv(info->connect_fd, &byte, 1,
-	    MSG_PEEK | MSG_DONTWAIT) == 0)
+	if (info == NULL || r->cut || r->ran)
+		return;
+	if (recv(info->connect_fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0) {
 		MHD_set_connection_option(r->conn, MHD_CONNECTION_OPTION_TIMEOUT, 1u);
+		return;
+	}
+	r->pace.seen_ms = now_ms;
+	if (r->pace.since_ms == 0 || late ||
+	    r->pace.total - r->pace.since_total >= CW_HPACE_BYTES) {
+		r->pace.since_ms = now_ms;
+		r->pace.since_total = r->pace.total;
+	} else if (now_ms - r->pace.since_ms >= period_ms) {
+		cut_off(r, info->connect_fd);
+	}
 }
 
 void

@@ -195,12 +195,18 @@ collect(struct cw_hreq *r, const char *buf, size_t len)
 {
 	if (r->body_len + len > r->body_cap) {
 		size_t cap = (r->body_len + len) * 2;
-		uint8_t *body = realloc(r->body, cap);
+		uint8_t *body = malloc(cap);
 
 		if (body == NULL) {
 			cw_hreq_problem(r, CW_PB_MEMORY, "try again later");
 			return;
 		}
+		/* Not realloc: card numbers would stay behind in what it frees. */
+		if (r->body != NULL) {
+			memcpy(body, r->body, r->body_len);
+			cw_wipe(r->body, r->body_cap);
+		}
+		free(r->body);
 		r->body = body;
 		r->body_cap = cap;
 	}
@@ -213,6 +219,9 @@ static bool
 request_data(struct cw_hreq *r, const char *buf, size_t len)
 {
 	r->received += len;
+	r->pace.total += len;
+	if (r->cut)
+		return false;
 	if (r->res == NULL && r->received > r->route->body_max) {
 		cw_hreq_problem(r, CW_PB_TOO_LARGE, "at most %llu bytes are taken "
 		    "here", (unsigned long long)r->route->body_max);

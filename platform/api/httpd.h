@@ -86,10 +86,14 @@ void cw_hreq_set_user(struct cw_hreq *r, void *user);
 bool cw_hreq_done(const struct cw_hreq *r);
 
 /*
- * Ends a request soon whose client has hung up unnoticed: libmicrohttpd misses
- * an end that came in one event with data, and would wait out its idle time.
+ * Looks after a request whose body is on its way; to be called every second or
+ * oftener.  A client that brings less than CW_HPACE_BYTES in period_ms is told so
+ * (408 SLOW) and cut off: byte by byte it could hold its place for ever.  A
+ * client that has hung up unnoticed is ended: libmicrohttpd misses an end that
+ * came in one event with data, and would wait out its idle time.
  */
-void cw_hreq_prune(struct cw_hreq *r);
+#define CW_HPACE_BYTES 10240u
+void cw_hreq_pace(struct cw_hreq *r, uint64_t now_ms, uint32_t period_ms);
 
 /* Answers; the first one counts. json is taken; NULL answers MEMORY. */
 void cw_hreq_json(struct cw_hreq *r, unsigned int status, json_t *json);

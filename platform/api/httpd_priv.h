@@ -45,6 +45,12 @@ struct cw_hreq {
 	size_t body_len, body_cap;
 	uint64_t received;	/* bytes of the body so far */
 	bool begun, ran;
+	bool cut;		/* answered past libmicrohttpd; it only has to end */
+	struct {
+		uint64_t total;		/* bytes of the body, all */
+		uint64_t since_ms, since_total;	/* the period at hand, 0 = none */
+		uint64_t seen_ms;
+	} pace;
 	void *user;
 	struct MHD_Response *res;
 	unsigned int status;

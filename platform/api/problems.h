@@ -24,6 +24,7 @@
 	X(BODY_MISSING, 1106, 400, "The body is missing") \
 	X(TOO_LARGE, 1107, 413, "The body is larger than allowed") \
 	X(KEY, 1108, 400, "The idempotency key is malformed") \
+	X(SLOW, 1109, 408, "The body comes too slowly") \
 	X(NO_ORDER, 1201, 404, "No such order") \
 	X(KEY_REUSED, 1202, 409, "The idempotency key was used for another order") \
 	X(BAD_ORDER, 1203, 422, "The order has faults") \

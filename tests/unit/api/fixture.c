@@ -87,7 +87,7 @@ fake_utc(void *ctx)
 }
 
 struct fx *
-fx_new(void)
+fx_new_slow(uint32_t slow_ms)
 {
 	static const struct cw_ledger_ops ops = { .send = note_send, .close = note_close };
 	static const uint8_t key[CW_SEAL_KEY_LEN] = { 1, 2, 3 };
@@ -112,10 +112,17 @@ fx_new(void)
 	ac.store = f->store;
 	ac.seal = f->seal;
 	ac.ledger = f->ledger;
+	ac.slow_ms = slow_ms;
 	f->api = cw_api_start(&ac, err, sizeof(err));
 	if (f->api == NULL)
 		fail_msg("cw_api_start: %s", err);
 	return f;
+}
+
+struct fx *
+fx_new(void)
+{
+	return fx_new_slow(0);
 }
 
 void

@@ -32,6 +32,8 @@ struct fx {
 };
 
 struct fx *fx_new(void);
+/* With a time in which an upload must bring something, cw_api_config. */
+struct fx *fx_new_slow(uint32_t slow_ms);
 void fx_free(struct fx *f);
 /* Lets the server work without waiting for anything. */
 void fx_turn(struct fx *f);

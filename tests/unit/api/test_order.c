@@ -429,6 +429,42 @@ test_short(void **state)
 	fx_free(f);
 }
 
+/* Byte by byte, four clients could keep all others out: they are told and cut. */
+static void
+test_drip(void **state)
+{
+	struct fx *f = fx_new_slow(30);
+	char *csv = make_csv(1, 4), text[2048] = "";
+	size_t len, sent = 400;
+	char *all = fx_order_bytes(&(struct fx_order){ .meta = META, .data = csv }, &len);
+	int fd[4];
+
+	(void)state;
+	for (int i = 0; i < 4; i++) {
+		fd[i] = fx_connect(f);
+		fx_put(f, fd[i], all, sent);
+	}
+	for (; sent + 1 < len && text[0] == '\0'; sent++) {
+		cw_api_tick(f->api);
+		for (int i = 0; i < 4; i++)
+			fx_put(f, fd[i], all + sent, 1);
+		fx_take(f, fd[0], text, sizeof(text));
+	}
+	assert_ptr_equal(strstr(text, "HTTP/1.1 408 "), text);
+	assert_non_null(strstr(text, "Content-Type: application/problem+json"));
+	assert_non_null(strstr(text, "urn:cardwright:error:CW-1109"));
+	for (int i = 0; i < 4; i++)
+		close(fd[i]);
+	for (int i = 0; i < 20; i++)
+		fx_turn(f);
+	cw_api_tick(f->api);
+	expect_nothing_left(f);
+	assert_int_equal(submit(f, META, COS_HEX, csv) > 0, 1);
+	free(all);
+	free(csv);
+	fx_free(f);
+}
+
 static void
 test_too_many(void **state)
 {
@@ -844,6 +880,7 @@ main(void)
 		cmocka_unit_test(test_bad_parts),
 		cmocka_unit_test(test_slow),
 		cmocka_unit_test(test_short),
+		cmocka_unit_test(test_drip),
 		cmocka_unit_test(test_too_many),
 		cmocka_unit_test(test_paging),
 		cmocka_unit_test(test_actions),
