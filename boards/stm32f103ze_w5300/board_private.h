@@ -17,7 +17,7 @@
  *	start.c		vector table, start-up
  *	main.c		the core's memory and configuration, the loop
  *	bringup.c	clock, pins, external bus
- *	card.c card_irq.c	the three card lines
+ *	card.c card_poll.c card_irq.c	the three card lines
  *	rate.c		which card clocks and etu can be had (pure)
  *	net.c		sockets of the W5300 as the core's connections
  *	uart.c		console UART
@@ -41,6 +41,33 @@ void cw_board_main(void) __attribute__((noreturn));
  * SRAM does not hold what is written. */
 int cw_board_bringup(void);
 
+/* card_poll.c */
+extern const struct cw_card_ops cw_board_card_ops;	/* card.c */
+void cw_card_start(void);
+/* The next event of the card lines; false: none now. */
+bool cw_card_poll(struct cw_event *ev, uint64_t now_us);
+/* When to poll again though nothing has happened; UINT64_MAX: never. */
+uint64_t cw_card_due(uint64_t now_us);
+
+/* net.c */
+extern const struct cw_net_ops cw_board_net_ops;
+/* Resets and sets up the W5300: 0; CW_EIO: none answers. */
+int cw_net_start(const uint8_t mac[6]);
+bool cw_net_poll(struct cw_event *ev, uint64_t now_us);
+void cw_net_irq(void);
+bool cw_net_cable(void);
+
+/* net_addr.c: how the reader comes to its address. */
+struct cw_net_addr {
+	uint8_t ip[4], mask[4], gateway[4];
+};
+void cw_net_addr_fixed(const struct cw_net_addr *a);
+void cw_net_addr_dhcp(const uint8_t mac[6], const char *name, uint32_t seed);
+/* The one in use; all zero: none yet. */
+const struct cw_net_addr *cw_net_addr(void);
+/* When the net is to be polled again; UINT64_MAX: never. */
+uint64_t cw_net_due(void);
+
 /* uart.c */
 void cw_uart_start(void);
 void cw_uart_irq(void);
@@ -62,6 +89,8 @@ uint32_t cw_board_store_cap(void);
 void cw_board_log(int level, const char *line);
 /* Line idx (0 the oldest) of the log; its length, 0: no more. */
 size_t cw_board_log_line(uint32_t idx, char *buf, size_t cap);
+/* The next line that was not given before, likewise. */
+size_t cw_board_log_next(char *buf, size_t cap);
 /* Before the first use of random: a number that no other start had. */
 void cw_board_random_start(uint64_t boot_cnt);
 

@@ -5,7 +5,9 @@
 #include "cw/bytes.h"
 #include "cw/err.h"
 #include "cw/program.h"
+#include "cw/sha256.h"
 #include "reader/reader_private.h"
+#include "reader/settings.h"
 
 #define WATCHDOG_MS 2000u
 /* The loop gives the core a TICK at least this often: it feeds the watchdog. */
@@ -24,6 +26,10 @@ static CW_XRAM uint8_t queue[CW_BOARD_SLOTS * CW_RLINK_QUEUE * CW_PROG_MAX];
 static CW_XRAM uint8_t rx_mem[CW_FRAME_HDR + CW_RLINK_BODY_MAX];
 static CW_XRAM uint8_t tx_mem[CW_FRAME_HDR + CW_RLINK_BODY_MAX];
 
+static struct cw_settings_store settings_store;
+static struct cw_settings settings;
+static uint64_t boot_cnt;
+
 /* Prints a line at once, for what happens before the loop runs. */
 static void
 say(const char *line)
@@ -38,7 +44,7 @@ say(const char *line)
 }
 
 /* No way on: the lamp blinks fast, and the watchdog tries again. */
-static void
+static _Noreturn void
 halt(const char *why)
 {
 	bool lit = false;
@@ -52,17 +58,81 @@ halt(const char *why)
 	}
 }
 
+/* 0; CW_EIO: the settings memory does not answer, the defaults stand. */
+static int
+settings_start(void)
+{
+	int err, boot_err;
+
+	cw_settings_init(&settings_store, &cw_board_nvm_ops, NULL);
+	err = cw_settings_load(&settings_store, &settings);
+	boot_err = cw_settings_boot(&settings_store, &settings, &boot_cnt);
+	cw_board_random_start(boot_cnt);
+	if (err < 0)
+		cw_board_log(err == CW_ENOENT ? 2 : 0, err == CW_ENOENT ?
+		    "settings.none what=\"never written, defaults in use\"" :
+		    "settings.lost what=\"neither copy can be used, defaults in use\"");
+	if (boot_err < 0)
+		cw_board_log(0, "settings.boot-count what=\"cannot be raised\"");
+	return err == CW_EIO ? err : 0;
+}
+
+/* Locally administered, of the chip's number: for a board that was given none. */
+static void
+mac_make(uint8_t mac[6])
+{
+	static const uint8_t none[6];
+	uint8_t d[CW_SHA256_LEN];
+
+	memcpy(mac, settings.mac, 6);
+	if (memcmp(mac, none, 6) != 0)
+		return;
+	cw_sha256(d, (const void *)CW_STM_UID, CW_STM_UID_LEN);
+	memcpy(mac, d, 6);
+	mac[0] = (uint8_t)((mac[0] & 0xfcu) | 2u);
+}
+
+static void
+net_start(void)
+{
+	struct cw_net_addr a;
+	uint8_t mac[6];
+	uint32_t seed;
+
+	mac_make(mac);
+	if (cw_net_start(mac) < 0) {
+		cw_board_log(0, "net.absent what=\"no W5300 answers: check NE2, D0 to D15\"");
+		return;
+	}
+	if (settings.ip_mode == CW_IP_DHCP) {
+		cw_board_sys_ops.random(NULL, (uint8_t *)&seed, sizeof seed);
+		cw_net_addr_dhcp(mac, settings.name, seed);
+		return;
+	}
+	memcpy(a.ip, settings.ip, 4);
+	memcpy(a.mask, settings.mask, 4);
+	memcpy(a.gateway, settings.gateway, 4);
+	cw_net_addr_fixed(&a);
+}
+
 static void
 core_start(void)
 {
+	static const char name[] = "cardwright " CW_SOFTWARE_VERSION " stm32f103ze";
+	static const uint8_t none[16];
 	struct cw_reader_config c;
+	int err;
 
 	memset(&c, 0, sizeof c);
-	c.sys = &cw_board_sys_ops;
+	c.card = &cw_board_card_ops;
+	c.net = &cw_board_net_ops;
 	c.store = &cw_board_store_ops;
-	memcpy(c.serial, (const void *)CW_STM_UID, CW_STM_UID_LEN);
-	memcpy(c.firmware, "cardwright " CW_SOFTWARE_VERSION,
-	    sizeof "cardwright " CW_SOFTWARE_VERSION);
+	c.sys = &cw_board_sys_ops;
+	memcpy(c.serial, settings.serial, sizeof c.serial);
+	if (memcmp(c.serial, none, sizeof none) == 0)
+		memcpy(c.serial, (const void *)CW_STM_UID, CW_STM_UID_LEN);
+	memcpy(c.firmware, name, sizeof name);
+	c.boot_id = boot_cnt;
 	c.slot_cnt = CW_BOARD_SLOTS;
 	c.store_cap = cw_board_store_cap();
 	c.clk_hz = 5000000;
@@ -71,14 +141,77 @@ core_start(void)
 	c.queue_mem_len = sizeof queue;
 	c.rx_mem = rx_mem;
 	c.tx_mem = tx_mem;
-	cw_reader_init(&reader.core, &c, cw_stm_now_us());
+	err = cw_reader_init(&reader.core, &c, cw_stm_now_us());
+	CW_ASSERT(err == 0);
+}
+
+/* ---- the loop ---------------------------------------------------------------- */
+
+static uint64_t
+earlier(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+/* Sleeps until something has happened, or until less than AWAKE_US before due:
+ * then the loop waits awake. */
+static void
+rest(uint64_t due_us, uint64_t now_us)
+{
+	uint32_t ms = cw_stm_ms;
+
+	due_us = earlier(due_us, earlier(cw_card_due(now_us), cw_net_due()));
+	if (due_us < now_us + AWAKE_US)
+		return;
+	do {
+		cw_stm_sleep_unless(&cw_board_awake);
+	} while (!cw_board_awake && cw_stm_ms == ms);
+}
+
+/* The log goes out as it comes, as far as the UART has room. */
+static void
+log_print(void)
+{
+	char line[CW_READER_LOG_MAX];
+	size_t len;
+
+	while (cw_uart_room() >= sizeof line + 2) {
+		len = cw_board_log_next(line, sizeof line);
+		if (len == 0)
+			return;
+		cw_uart_put((const uint8_t *)line, len);
+		cw_uart_put((const uint8_t *)"\r\n", 2);
+	}
+}
+
+static _Noreturn void
+loop(void)
+{
+	uint64_t due_us = 0, now_us;
+	struct cw_event ev;
+
+	for (;;) {
+		cw_board_awake = false;
+		now_us = cw_stm_now_us();
+		memset(&ev, 0, sizeof ev);
+		if (!cw_card_poll(&ev, now_us) && !cw_net_poll(&ev, now_us)) {
+			if (now_us < due_us) {
+				log_print();
+				rest(due_us, now_us);
+				continue;
+			}
+			ev.kind = CW_EV_TICK;
+		}
+		due_us = cw_reader_event(&reader.core, &ev, now_us);
+		due_us = earlier(due_us, now_us + TICK_US);
+	}
 }
 
 void
 cw_board_main(void)
 {
-	int err;
 	char text[128];
+	int err;
 
 	cw_board_crash_take();
 	err = cw_board_bringup();
@@ -89,13 +222,14 @@ cw_board_main(void)
 	say("\r\n");
 	if (err < 0)
 		halt("external SRAM does not hold what is written: check D0 to D15, A0 to A18\r\n");
-	if (cw_board_crash_text(text, sizeof text)) {
-		say(text);
-		say("\r\n");
-	}
+	if (cw_board_crash_text(text, sizeof text))
+		cw_board_log(0, text);
+	cw_card_start();
 	cw_board_nvm_start();
+	if (settings_start() < 0)
+		cw_board_log(0, "settings.memory what=\"the EEPROM does not answer: check PB8, PB9\"");
+	net_start();
 	core_start();
 	cw_stm_watchdog_start(WATCHDOG_MS);
-	for (;;)
-		cw_stm_sleep_unless(&cw_board_awake);
+	loop();
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "board_private.h"
+#include "card_private.h"
 
 /*
  * Start-up and vector table.  The table's place decides VTOR, so the same code
@@ -28,11 +28,11 @@ const union vector cw_vectors[16 + CW_IRQ_CNT]
 	BAD13,					/* 2 to 14: NMI, faults, SVC, PendSV */
 	{ .run = cw_stm_time_tick },
 	BAD13, BAD5, BAD5,			/* interrupts 0 to 22 */
-	BAD,					/* 23: EXTI 5 to 9 */
+	{ .run = cw_net_irq },			/* 23: EXTI 5 to 9 */
 	BAD13,					/* 24 to 36 */
-	BAD,					/* 37: USART1 */
-	BAD,
-	BAD,
+	{ .run = cw_line_irq1 },		/* 37: USART1 */
+	{ .run = cw_line_irq2 },
+	{ .run = cw_line_irq3 },
 	BAD5, BAD5, BAD, BAD,			/* 40 to 51 */
 	{ .run = cw_uart_irq },			/* 52: UART4 */
 	BAD5, BAD, BAD,				/* 53 to 59 */

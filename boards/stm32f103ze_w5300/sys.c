@@ -14,7 +14,7 @@
 
 /* Lines behind one another, each ending in a NUL; the oldest make room. */
 static CW_XRAM char log_mem[LOG_CAP];
-static uint32_t log_head, log_tail;	/* count on for ever */
+static uint32_t log_head, log_tail, log_told;	/* count on for ever */
 
 static char *
 log_at(uint32_t i)
@@ -37,19 +37,37 @@ cw_board_log(int level, const char *line)
 		*log_at(log_head++) = line[i];
 }
 
+/* The line at i; *next is behind it. */
+static size_t
+line_at(uint32_t i, char *buf, size_t cap, uint32_t *next)
+{
+	size_t n = 0;
+
+	for (; i != log_head && *log_at(i) != '\0'; i++)
+		if (n + 1 < cap)
+			buf[n++] = *log_at(i);
+	buf[n] = '\0';
+	*next = i != log_head ? i + 1 : i;
+	return n;
+}
+
 size_t
 cw_board_log_line(uint32_t idx, char *buf, size_t cap)
 {
-	uint32_t i = log_tail;
-	size_t n = 0;
+	uint32_t i = log_tail, next;
 
 	for (; i != log_head && idx > 0; i++)
 		if (*log_at(i) == '\0')
 			idx--;
-	for (; i != log_head && *log_at(i) != '\0' && n + 1 < cap; i++)
-		buf[n++] = *log_at(i);
-	buf[n] = '\0';
-	return n;
+	return line_at(i, buf, cap, &next);
+}
+
+size_t
+cw_board_log_next(char *buf, size_t cap)
+{
+	if ((int32_t)(log_tail - log_told) > 0)
+		log_told = log_tail;
+	return line_at(log_told, buf, cap, &log_told);
 }
 
 /* ---- random --------------------------------------------------------------- */

@@ -6,9 +6,10 @@
 #define LSI_HZ 40000u
 #define IWDG_DIV 32u
 
+volatile uint32_t cw_stm_ms;
+
 static struct {
-	volatile uint32_t ms;
-	uint32_t wraps;			/* of ms: 49 days each */
+	volatile uint32_t wraps;	/* of cw_stm_ms: 49 days each */
 	uint32_t cycles_per_us;
 	uint32_t reload;
 } tick;
@@ -55,31 +56,30 @@ cw_stm_time_start(uint32_t hclk_hz)
 void
 cw_stm_time_tick(void)
 {
-	if (++tick.ms == 0)
+	if (++cw_stm_ms == 0)
 		tick.wraps++;
 }
 
-/*
- * The counter falls and may wrap between two looks, or have wrapped while the
- * handler waits behind a more urgent one: then the tick is pending, and the
- * counter is near its top.
- */
+uint32_t
+cw_stm_stamp_us(struct cw_stm_stamp s)
+{
+	return s.ms * 1000u + (tick.reload - s.left) / tick.cycles_per_us;
+}
+
+/* The tick's handler may run between two looks: then once more. */
 uint64_t
 cw_stm_now_us(void)
 {
-	uint32_t ms, wraps, left;
-	bool pending;
+	struct cw_stm_stamp s;
+	uint32_t wraps, ms;
 
 	do {
-		ms = tick.ms;
+		ms = cw_stm_ms;
 		wraps = tick.wraps;
-		left = CW_SYSTICK->cvr;
-		pending = (CW_SCB->icsr & CW_SCB_ICSR_PENDSTSET) != 0;
-	} while (ms != tick.ms);
-	if (pending && left > tick.reload / 2)
-		ms++;
-	return (((uint64_t)wraps << 32) + ms) * 1000u +
-	    (tick.reload - left) / tick.cycles_per_us;
+		s = cw_stm_stamp();
+	} while (ms != cw_stm_ms);
+	return (((uint64_t)wraps << 32) + s.ms) * 1000u +
+	    (tick.reload - s.left) / tick.cycles_per_us;
 }
 
 void

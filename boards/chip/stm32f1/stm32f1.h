@@ -31,6 +31,26 @@ void cw_stm_time_start(uint32_t hclk_hz);
 void cw_stm_time_tick(void);
 /* Microseconds since start. Also from interrupt handlers. */
 uint64_t cw_stm_now_us(void);
+/*
+ * A point in time as an interrupt handler can afford it: milliseconds and the
+ * counter below them; cw_stm_stamp_us makes microseconds of it, modulo 2^32.
+ */
+struct cw_stm_stamp {
+	uint32_t ms, left;
+};
+extern volatile uint32_t cw_stm_ms;	/* of the tick; read only */
+static inline struct cw_stm_stamp
+cw_stm_stamp(void)
+{
+	struct cw_stm_stamp s = { cw_stm_ms, CW_SYSTICK->cvr };
+
+	/* The counter has wrapped, and its handler waits behind us. */
+	if ((CW_SCB->icsr & CW_SCB_ICSR_PENDSTSET) != 0 &&
+	    s.left > CW_SYSTICK->rvr / 2)
+		s.ms++;
+	return s;
+}
+uint32_t cw_stm_stamp_us(struct cw_stm_stamp s);
 /* Spins. For bring-up and the two-wire bus only. */
 void cw_stm_spin_us(uint32_t us);
 

@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
+#include "card_private.h"
+#include "cw/bytes.h"
+#include "cw/err.h"
+#include "cw/pps.h"
+
+/* struct cw_card_ops: what the core asks for.  The events are card_poll.c's. */
+#define ETU_CLK_RESET 372u
+/* 10 MHz is what interface chips of this class let through. */
+#define CLK_MAX_HZ 10000000u
+/* From the error signal, seen at 11 etu, to the repetition: 2 etu at least. */
+#define REFUSED_ETU 3u
+/* A part of what recv asked for is given when nothing came for so long. */
+#define LULL_ETU 40u
+
+struct cw_line cw_lines[CW_BOARD_SLOTS];
+struct cw_slot cw_slots[CW_BOARD_SLOTS];
+const struct cw_slot_pins cw_slot_pins[CW_BOARD_SLOTS] = CW_BOARD_SLOT_PINS;
+
+static uint32_t
+pclk_hz(uint8_t slot)
+{
+	return slot == 0 ? CW_BOARD_PCLK2_HZ : CW_BOARD_PCLK1_HZ;
+}
+
+static uint32_t
+us_of(const struct cw_slot *s, uint32_t etu)
+{
+	return (uint32_t)((uint64_t)etu * s->etu_q16 >> 16);
+}
+
+/* ---- the line ---------------------------------------------------------------- */
+
+/* Puts rate and guard time into the USART; the clock changes at once. */
+static void
+line_apply(struct cw_line *l, struct cw_slot *s, const struct cw_rate *r)
+{
+	uint32_t gt = s->guard_etu > 12 ? s->guard_etu - 13u : 0;
+
+	s->rate = *r;
+	s->etu_q16 = (uint32_t)(((uint64_t)r->brr * 1000000u << 16) /
+	    ((uint64_t)r->clk_hz * 2 * r->psc));
+	s->lull_us = us_of(s, LULL_ETU) + 1000u;
+	l->guarded = s->guard_etu > 12;
+	l->u->brr = r->brr;
+	l->u->gtpr = CW_USART_GTPR(r->psc, gt);
+}
+
+static void
+line_open(struct cw_line *l)
+{
+	l->u->cr1 = CW_USART_CR1_M | CW_USART_CR1_PCE;
+	l->u->cr2 = CW_USART_CR2_STOP_1_5 | CW_USART_CR2_CLKEN;
+	l->u->cr3 = CW_USART_CR3_SCEN;
+	l->u->cr1 |= CW_USART_CR1_UE | CW_USART_CR1_TE | CW_USART_CR1_RE |
+	    CW_USART_CR1_RXNEIE;
+}
+
+void
+cw_line_stop(struct cw_line *l, struct cw_slot *s)
+{
+	bool block = l->mode == CW_LINE_BLOCK;
+
+	if (l->mode != CW_LINE_OFF)
+		l->mode = CW_LINE_RX;
+	l->u->cr1 &= ~CW_USART_CR1_TCIE;
+	if (block) {
+		l->dma->ccr = 0;
+		l->u->cr3 &= ~CW_USART_CR3_DMAT;
+		l->u->cr1 |= CW_USART_CR1_RE;
+	}
+	l->sent = l->refused = l->spoilt = false;
+	l->tail = l->head;
+	s->sending = s->waiting = s->receiving = false;
+}
+
+void
+cw_line_close(struct cw_line *l, struct cw_slot *s)
+{
+	cw_line_stop(l, s);
+	l->mode = CW_LINE_OFF;
+	l->u->cr1 = 0;
+	memset(l->ring, 0, sizeof l->ring);
+}
+
+static int
+card_set_line(void *dev, uint8_t slot, const struct cw_card_line *line)
+{
+	struct cw_line *l = &cw_lines[slot];
+	struct cw_slot *s = &cw_slots[slot];
+	struct cw_rate r;
+	uint32_t cr1;
+
+	(void)dev;
+	if (line->clk_hz == s->best.clk_hz && line->etu_clk == s->best_etu_clk)
+		r = s->best;
+	else if (cw_rate_of(pclk_hz(slot), line->clk_hz, line->etu_clk, &r) < 0)
+		return CW_ERANGE;
+	/* GT has eight bits; 11 etu is more than this USART can do, and 12 is
+	 * never too little. */
+	if (line->guard_etu > 12 + 255)
+		return CW_ERANGE;
+	s->guard_etu = line->guard_etu;
+	s->turn_etu = line->turn_etu;
+	l->t1 = line->t1;
+	line_apply(l, s, &r);
+	cr1 = l->u->cr1 & ~CW_USART_CR1_PS;
+	if (line->convention == CW_INVERSE)
+		cr1 |= CW_USART_CR1_PS;
+	l->u->cr1 = cr1;
+	l->u->cr3 = CW_USART_CR3_SCEN | (l->t1 ? 0 : CW_USART_CR3_NACK);
+	/* Characters 11 etu apart leave no room for a second half stop bit. */
+	l->u->cr2 = CW_USART_CR2_CLKEN | (l->t1 && line->guard_etu < 12 ?
+	    CW_USART_CR2_STOP_0_5 : CW_USART_CR2_STOP_1_5);
+	return 0;
+}
+
+static int
+card_best_line(void *dev, uint8_t slot, uint8_t ta1, struct cw_card_line *line)
+{
+	struct cw_slot *s = &cw_slots[slot];
+	uint32_t fmax_hz;
+	uint16_t fi;
+	uint8_t di;
+
+	(void)dev;
+	if (cw_pps_fidi(ta1, &fi, &fmax_hz, &di) < 0)
+		return CW_ERANGE;
+	if (fmax_hz > CLK_MAX_HZ)
+		fmax_hz = CLK_MAX_HZ;
+	if (cw_rate_best(pclk_hz(slot), fmax_hz, fi, di, &s->best) < 0)
+		return CW_ERANGE;
+	s->best_etu_clk = (fi + di / 2u) / di;
+	line->clk_hz = s->best.clk_hz;
+	line->etu_clk = s->best_etu_clk;
+	return 0;
+}
+
+/* ---- power --------------------------------------------------------------------- */
+
+static int
+card_power(void *dev, uint8_t slot, uint32_t vcc_mv)
+{
+	struct cw_line *l = &cw_lines[slot];
+	struct cw_slot *s = &cw_slots[slot];
+
+	(void)dev;
+	if (vcc_mv != 0 && vcc_mv != 5000 && vcc_mv != 3000)
+		return CW_ERANGE;
+	s->owed++;
+	s->power_us = cw_stm_now_us() + CW_POWER_US;
+	cw_stm_pin_set(cw_slot_pins[slot].rstin, false);
+	if (vcc_mv == 0) {
+		cw_stm_pin_set(cw_slot_pins[slot].cmdvcc, true);
+		cw_line_stop(l, s);
+		s->power = CW_PWR_FALL;
+		return 0;
+	}
+	cw_stm_pin_set(cw_slot_pins[slot].vsel, vcc_mv == 5000);
+	line_open(l);
+	cw_line_stop(l, s);
+	l->mode = CW_LINE_RX;
+	cw_stm_pin_set(cw_slot_pins[slot].cmdvcc, false);
+	s->power = CW_PWR_RISE;
+	return 0;
+}
+
+static int
+card_reset(void *dev, uint8_t slot, bool asserted)
+{
+	struct cw_line *l = &cw_lines[slot];
+	struct cw_slot *s = &cw_slots[slot];
+	struct cw_rate r;
+
+	(void)dev;
+	if (s->power != CW_PWR_ON)
+		return CW_EIO;
+	cw_line_stop(l, s);
+	if (!asserted) {
+		if (cw_rate_of(pclk_hz(slot), s->rate.clk_hz, ETU_CLK_RESET, &r) < 0)
+			return CW_ERANGE;
+		s->guard_etu = s->turn_etu = 12;
+		l->t1 = false;
+		line_apply(l, s, &r);
+		l->u->cr1 &= ~CW_USART_CR1_PS;
+		l->u->cr2 = CW_USART_CR2_CLKEN | CW_USART_CR2_STOP_1_5;
+		l->u->cr3 = CW_USART_CR3_SCEN;
+		l->bad_run = 0;
+		l->ts_due = true;
+		l->stamp = cw_stm_stamp();
+	}
+	cw_stm_pin_set(cw_slot_pins[slot].rstin, !asserted);
+	return 0;
+}
+
+static int
+card_present(void *dev, uint8_t slot)
+{
+	(void)dev;
+	return cw_slots[slot].present ? 1 : 0;
+}
+
+/* ---- characters ----------------------------------------------------------------- */
+
+void
+cw_line_tx_begin(struct cw_line *l, struct cw_slot *s)
+{
+	s->waiting = false;
+	if (!l->t1 || l->guarded) {
+		l->mode = CW_LINE_TX;
+		l->u->dr = l->tx[0];
+		return;
+	}
+	/* Nobody interrupts a block of T=1: the receiver may sleep. */
+	l->u->cr1 &= ~CW_USART_CR1_RE;
+	l->mode = CW_LINE_BLOCK;
+	l->dma->cpar = (uint32_t)(uintptr_t)&l->u->dr;
+	l->dma->cmar = (uint32_t)(uintptr_t)l->tx;
+	l->dma->cndtr = l->tx_len;
+	l->u->sr = ~CW_USART_SR_TC;
+	l->u->cr3 |= CW_USART_CR3_DMAT;
+	l->dma->ccr = CW_DMA_CCR_DIR | CW_DMA_CCR_MINC | CW_DMA_CCR_EN;
+	l->u->cr1 |= CW_USART_CR1_TCIE;
+}
+
+static int
+card_send(void *dev, uint8_t slot, const uint8_t *buf, size_t len)
+{
+	struct cw_line *l = &cw_lines[slot];
+	struct cw_slot *s = &cw_slots[slot];
+	uint32_t rest_etu, rest_us;
+
+	(void)dev;
+	if (s->power != CW_PWR_ON)
+		return CW_EIO;
+	if (len == 0 || len > UINT16_MAX)
+		return CW_EINVAL;
+	rest_etu = s->refused ? REFUSED_ETU : s->turn_etu > CW_CHAR_END_ETU + 1 ?
+	    s->turn_etu - CW_CHAR_END_ETU : 0u;
+	cw_line_stop(l, s);
+	s->refused = false;
+	l->tx = buf;
+	l->tx_len = (uint16_t)len;
+	l->tx_off = 0;
+	s->sending = true;
+	if (rest_etu > 0) {
+		rest_us = us_of(s, rest_etu) + 1;
+		if (cw_line_since_us(l, cw_stm_now_us()) < (int32_t)rest_us) {
+			s->waiting = true;
+			s->tx_us = cw_stm_stamp_us(l->stamp) + rest_us;
+			return 0;
+		}
+	}
+	cw_line_tx_begin(l, s);
+	return 0;
+}
+
+static int
+card_recv(void *dev, uint8_t slot, size_t cap, uint32_t wait_etu)
+{
+	struct cw_line *l = &cw_lines[slot];
+	struct cw_slot *s = &cw_slots[slot];
+
+	(void)dev;
+	if (s->power != CW_PWR_ON)
+		return CW_EIO;
+	if (cap == 0)
+		return CW_EINVAL;
+	s->cap = cap < sizeof s->rx ? cap : sizeof s->rx;
+	s->wait_us = us_of(s, wait_etu);
+	s->receiving = true;
+	l->want = l->tail + s->cap;
+	cw_board_awake = true;
+	return 0;
+}
+
+static void
+card_abort(void *dev, uint8_t slot)
+{
+	(void)dev;
+	cw_line_stop(&cw_lines[slot], &cw_slots[slot]);
+}
+
+const struct cw_card_ops cw_board_card_ops = {
+	.power = card_power,
+	.reset = card_reset,
+	.set_line = card_set_line,
+	.best_line = card_best_line,
+	.send = card_send,
+	.recv = card_recv,
+	.abort = card_abort,
+	.present = card_present,
+};
