@@ -28,8 +28,9 @@ struct cw_conn;
 struct cw_conn_listener;
 
 struct cw_conn_cb {
-	/* Connected and (TLS) the peer's certificate verified. peer: the first
-	 * DNS name in it ("terminal.line-1"), borrowed, or "" on a plain link. */
+	/* Connected and (TLS) the peer's certificate verified, or its key. peer:
+	 * the first DNS name in the certificate ("terminal.line-1") or the key's
+	 * identity, borrowed; "" on a plain link. */
 	void (*open)(struct cw_conn *c, void *ctx, const char *peer);
 	/* f->body is borrowed for the call. */
 	void (*frame)(struct cw_conn *c, void *ctx, const struct cw_frame *f);
@@ -37,7 +38,7 @@ struct cw_conn_cb {
 	 * when the connection never came to be (a listener's: with the
 	 * listener's ctx).  err: CW_OK after cw_conn_close, CW_ECLOSED by the
 	 * peer, CW_EPROTO / CW_ECRC / CW_EVERSION / CW_ETOOBIG bad frame,
-	 * CW_EDENIED certificate, CW_ETIMEOUT, CW_EIO; text says more. */
+	 * CW_EDENIED certificate or key, CW_ETIMEOUT, CW_EIO; text says more. */
 	void (*closed)(struct cw_conn *c, void *ctx, int err, const char *text);
 };
 
@@ -46,6 +47,11 @@ struct cw_conn_config {
 	SSL_CTX *tls;			/* NULL = plain; borrowed */
 	/* TLS client: name demanded of the server, e.g. "platform"; borrowed */
 	const char *want_peer;
+	/* Client with a context of cw_tls_psk_client: the key is what
+	 * authenticates both sides, and open names the identity as the peer.
+	 * Borrowed while the connection lives; else NULL. */
+	const char *psk_identity;
+	const uint8_t *psk_key;		/* CW_KEYFILE_KEY_LEN bytes */
 	uint8_t version;		/* link version of frames */
 	uint32_t body_max;
 	uint32_t connect_ms;		/* connect and handshake; 0 = 5 s */

@@ -8,6 +8,7 @@
 
 #include "conn_priv.h"
 #include "cw/err.h"
+#include "keyfile.h"
 
 /*
  * The TLS engine sees the connection through a BIO of our own: reads take from
@@ -69,6 +70,21 @@ tls_bio_make(void)
 	BIO_meth_set_ctrl(tls_bio_method, bio_ctrl);
 }
 
+static unsigned int
+psk_client(SSL *ssl, const char *hint, char *identity, unsigned int id_cap,
+    unsigned char *psk, unsigned int psk_cap)
+{
+	const struct cw_conn *c = SSL_get_app_data(ssl);
+	size_t len = strlen(c->cfg.psk_identity);
+
+	(void)hint;
+	if (len >= id_cap || psk_cap < CW_KEYFILE_KEY_LEN)
+		return 0;
+	memcpy(identity, c->cfg.psk_identity, len + 1);
+	memcpy(psk, c->cfg.psk_key, CW_KEYFILE_KEY_LEN);
+	return CW_KEYFILE_KEY_LEN;
+}
+
 int
 cw_conn_tls_start(struct cw_conn *c)
 {
@@ -83,6 +99,13 @@ cw_conn_tls_start(struct cw_conn *c)
 	BIO_set_data(bio, c);
 	BIO_set_init(bio, 1);
 	SSL_set_bio(c->ssl, bio, bio);
+
+	if (c->cfg.psk_key != NULL) {
+		SSL_set_app_data(c->ssl, c);
+		SSL_set_psk_client_callback(c->ssl, psk_client);
+		SSL_set_connect_state(c->ssl);
+		return CW_OK;
+	}
 
 	/*
 	 * Whatever the caller's context says: nobody without a certificate
@@ -160,6 +183,35 @@ tls_refused(int reason)
 	}
 }
 
+/* The same for a link with a pre-shared key; text is OpenSSL's. */
+static void
+psk_fail(struct cw_conn *c, int reason, const char *text)
+{
+	const char *id = c->cfg.psk_identity;
+
+	if (c->state != CONN_HANDSHAKE)
+		cw_conn_finish(c, CW_EPROTO, "%s: the secured link broke (%s): a "
+		    "record was changed on the way", c->peer, text);
+	else if (reason == SSL_R_TLSV1_ALERT_UNKNOWN_PSK_IDENTITY)
+		cw_conn_finish(c, CW_EDENIED, "%s has no key of the identity "
+		    "\"%s\"; is it the right reader? If so, give it that "
+		    "identity and its key", c->peer, id);
+	else if (reason == SSL_R_SSLV3_ALERT_BAD_RECORD_MAC ||
+	    reason == SSL_R_TLSV1_ALERT_DECRYPT_ERROR ||
+	    reason == SSL_R_DECRYPTION_FAILED_OR_BAD_RECORD_MAC ||
+	    reason == SSL_R_DIGEST_CHECK_FAILED)
+		cw_conn_finish(c, CW_EDENIED, "%s has another key for the "
+		    "identity \"%s\" than the key file here; enrol it anew",
+		    c->peer, id);
+	else if (reason == SSL_R_WRONG_VERSION_NUMBER)
+		cw_conn_finish(c, CW_EDENIED, "%s does not speak TLS; was it "
+		    "started with --plain? Give it its key, or set link = "
+		    "plain for its station (test orders only)", c->peer);
+	else
+		cw_conn_finish(c, CW_EPROTO, "%s does not take TLS 1.2 with a "
+		    "pre-shared key (%s)", c->peer, text);
+}
+
 /* Finds out what went wrong in the engine and ends the connection. */
 static void
 tls_fail(struct cw_conn *c)
@@ -172,7 +224,9 @@ tls_fail(struct cw_conn *c)
 	ERR_clear_error();
 	if (text == NULL)
 		text = "unknown cause";
-	if (tls_refused(reason))
+	if (c->cfg.psk_key != NULL)
+		psk_fail(c, reason, text);
+	else if (tls_refused(reason))
 		cw_conn_finish(c, CW_EDENIED, "%s refuses our certificate (%s); "
 		    "is it of the same authority and in its time?", c->peer,
 		    text);
@@ -206,6 +260,11 @@ tls_handshake(struct cw_conn *c)
 		return;
 	}
 	cw_conn_wire(c);
+	if (c->cfg.psk_key != NULL) {
+		if (c->state == CONN_HANDSHAKE)
+			cw_conn_opened(c, c->cfg.psk_identity);
+		return;
+	}
 	if (!tls_peer_name(c, name, sizeof(name))) {
 		cw_conn_finish(c, CW_EDENIED, "%s: its certificate has no DNS "
 		    "name", c->peer);

@@ -152,3 +152,31 @@ cw_tls_client(const char *ca, const char *cert, const char *key, char *err,
 
 	return tls_make(TLS_client_method(), &f, err, err_cap);
 }
+
+/* A reader has room for records of 4096 bytes. */
+#define PSK_RECORD_MAX 4096
+
+SSL_CTX *
+cw_tls_psk_client(char *err, size_t err_cap)
+{
+	SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
+
+	if (ctx == NULL || SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) != 1 ||
+	    SSL_CTX_set_max_proto_version(ctx, TLS1_2_VERSION) != 1 ||
+	    SSL_CTX_set_cipher_list(ctx,
+	    "ECDHE-PSK-CHACHA20-POLY1305:PSK-AES128-CCM") != 1 ||
+	    SSL_CTX_set_tlsext_max_fragment_length(ctx,
+	    TLSEXT_max_fragment_length_4096) != 1 ||
+	    SSL_CTX_set_max_send_fragment(ctx, PSK_RECORD_MAX) != 1) {
+		snprintf(err, err_cap, "TLS with pre-shared keys: %s",
+		    tls_reason());
+		SSL_CTX_free(ctx);
+		return NULL;
+	}
+	SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION);
+	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
+	SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS |
+	    SSL_MODE_ENABLE_PARTIAL_WRITE |
+	    SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+	return ctx;
+}

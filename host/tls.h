@@ -17,4 +17,11 @@
 SSL_CTX *cw_tls_server(const char *ca, const char *cert, const char *key, char *err, size_t err_cap);
 SSL_CTX *cw_tls_client(const char *ca, const char *cert, const char *key, char *err, size_t err_cap);
 
+/*
+ * TLS 1.2 with a pre-shared key, for the readers (docs/spec/link-security.md):
+ * struct cw_conn_config names identity and key of each connection.
+ * NULL with err filled.
+ */
+SSL_CTX *cw_tls_psk_client(char *err, size_t err_cap);
+
 #endif

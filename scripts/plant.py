@@ -94,10 +94,21 @@ class Plant:
                               cwd=self.repo, check=False)
         if done.returncode != 0:
             raise PlantError(f'cardwright setup: {done.stderr.strip()}')
+        if not self.opt.get('plain'):
+            self.enrol([f'{ip}:{self.reader_port}' for ip in ips])
         self.write_platform()
         for i in range(self.lines):
             self.write_terminal(i)
         self.plan()
+
+    def enrol(self, readers):
+        for at in range(0, len(readers), 64):
+            done = subprocess.run([self.prog('cardwright'), 'reader', 'enrol',
+                                   '--keys', self.conf('readers.key'),
+                                   *readers[at:at + 64]],
+                                  capture_output=True, text=True, check=False)
+            if done.returncode != 0:
+                raise PlantError(f'cardwright reader enrol: {done.stderr.strip()}')
 
     def conf(self, *parts):
         return os.path.join(self.root, 'conf', *parts)
@@ -138,6 +149,7 @@ token = {self.conf('api.token')}
             f.write(f'''[terminal]
 name = {name}
 journal = {self.root}/{name}.journal
+keys = {self.conf('readers.key')}
 [platform]
 address = 127.0.0.1
 port = {self.link_port}
@@ -153,7 +165,8 @@ profile = {self.repo}/profiles/device/generic.ini
                 f.write(f'[line]\n{key} = {value}\n')
             for k in range(self.readers):
                 f.write(f'[station {k + 1}]\n'
-                        f'reader = {self.reader_ip(i, k)}:{self.reader_port}\n')
+                        f'reader = {self.reader_ip(i, k)}:{self.reader_port}\n'
+                        f'link = {"plain" if self.opt.get("plain") else "tls"}\n')
 
     def plan(self):
         """What each program is started with."""
@@ -181,15 +194,16 @@ profile = {self.repo}/profiles/device/generic.ini
                 '--state', f'{self.root}/device-{i + 1}.state'] + o.get('device_args', [])
             each = [f'{self.reader_ip(i, k)}:{self.reader_port}=sim:{contacts}/{k + 1}'
                     for k in range(self.readers)]
+            link = ['--plain'] if o.get('plain') else ['--keys', self.conf('readers.key')]
             if o.get('one_process'):
-                argv = [self.prog('cardwright-reader')]
+                argv = [self.prog('cardwright-reader'), *link]
                 for e in each:
                     argv += ['--reader', e]
                 self.argv[f'reader-{i + 1}'] = argv
             else:
                 for k, e in enumerate(each):
                     self.argv[f'reader-{i + 1}.{k + 1}'] = [
-                        self.prog('cardwright-reader'), '--reader', e]
+                        self.prog('cardwright-reader'), *link, '--reader', e]
             self.argv[f'line-{i + 1}'] = [
                 self.prog('cardwright-terminal'), '-c', self.conf(f'line-{i + 1}.ini')]
         self.argv['platform'] = [self.prog('cardwright-platform'), '-c',

@@ -463,8 +463,8 @@ cw_step_term_line(struct cw_step *s, struct step_term *t)
 
 	snprintf(cfg.name, sizeof cfg.name, "line-%u", t->idx + 1);
 	for (unsigned int r = 0; r < s->plan.readers; r++)
-		rd[r] = (struct cw_line_reader_config){ cw_step_addr(t->idx, r),
-		    CW_RLINK_PORT };
+		rd[r] = (struct cw_line_reader_config){
+		    .addr = cw_step_addr(t->idx, r), .port = CW_RLINK_PORT };
 	for (unsigned int i = 0; i < s->plan.stations; i++)
 		st[i] = (struct cw_line_station_config){
 		    (uint16_t)(i / s->plan.slots), (uint8_t)(i % s->plan.slots) };

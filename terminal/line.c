@@ -172,6 +172,7 @@ cw_line_new(const struct cw_line_config *cfg)
 	for (unsigned int i = 0; i < l->reader_cnt; i++) {
 		l->reader[i].addr = cfg->readers[i].addr;
 		l->reader[i].port = cfg->readers[i].port;
+		l->reader[i].plain = cfg->readers[i].plain;
 		cw_ln_list_init(&l->reader[i].bound);
 	}
 	for (unsigned int i = 0; i < l->station_cnt; i++) {

@@ -103,6 +103,8 @@ struct cw_line_ops {
 struct cw_line_reader_config {
 	uint32_t addr;		/* IPv4, host order: 127.0.1.1 = 0x7F000101 */
 	uint16_t port;
+	bool plain;		/* its link has no TLS: a line with one takes no
+				 * production orders */
 };
 struct cw_line_station_config {
 	uint16_t reader;	/* index into readers */

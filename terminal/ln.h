@@ -226,6 +226,7 @@ enum cw_ln_store {
 struct cw_ln_reader {
 	uint32_t addr;
 	uint16_t port;
+	bool plain;
 	uint16_t station_cnt;
 	uint16_t station[CW_RLINK_SLOTS_MAX];
 	bool up, ready;		/* connected; HELLO_OK seen */

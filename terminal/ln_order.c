@@ -8,6 +8,7 @@
  * An order without COS skips NEED_COS; an image that another order has brought
  * (same digest) is not fetched again.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -425,6 +426,27 @@ digest_zero(const uint8_t d[CW_SHA256_LEN])
 	return memcmp(d, zero, CW_SHA256_LEN) == 0;
 }
 
+/* A production order goes over links that nobody can listen to or forge. */
+static bool
+order_link_ok(struct cw_line *l, struct cw_ln_order *o)
+{
+	char text[32];
+
+	for (unsigned int i = 0; i < l->reader_cnt && o->info.production; i++) {
+		uint32_t a = l->reader[i].addr;
+
+		if (!l->reader[i].plain)
+			continue;
+		snprintf(text, sizeof text, "reader %u.%u.%u.%u:%u: ", a >> 24,
+		    a >> 16 & 255, a >> 8 & 255, a & 255, l->reader[i].port);
+		order_refuse(l, o, CW_EDENIED, text, "its link is plain, and this "
+		    "is a production order: enrol the reader and set link = tls "
+		    "for its station, or submit a test order");
+		return false;
+	}
+	return true;
+}
+
 void
 cw_ln_order_msg(struct cw_line *l, const struct cw_pl_order *m)
 {
@@ -455,6 +477,8 @@ cw_ln_order_msg(struct cw_line *l, const struct cw_pl_order *m)
 			    "a COS nor data");
 			return;
 		}
+		if (!order_link_ok(l, o))
+			return;
 		if (m->has_cos && !digest_zero(m->cos_digest) && o->image == NULL)
 			o->image = image_find(l, m->cos_digest);
 		if (m->has_cos && o->image == NULL)

@@ -286,6 +286,7 @@ finish(struct shell *sh)
 	free(sh->frame);
 	if (sh->tls != NULL)
 		SSL_CTX_free(sh->tls);
+	SSL_CTX_free(sh->psk);
 	cw_devmap_free(sh->map);
 	uv_loop_close(&sh->loop);
 	cw_shell_config_free(&sh->cfg);

@@ -16,23 +16,34 @@
 
 #include "host/conn.h"
 #include "host/ini.h"
+#include "host/keyfile.h"
 #include "terminal/devlink/devlink.h"
 #include "terminal/journal.h"
 #include "terminal/line.h"
 
 #define SHELL_TEXT 256
 
+/* How a reader is reached; same index as in the line's config. */
+struct shell_reader {
+	bool plain;
+	char identity[CW_KEYFILE_ID_MAX + 1];
+	const uint8_t *key;	/* lent by the key file; NULL when plain */
+};
+
 struct shell_config {
 	char path[SHELL_TEXT];
 	struct cw_ini *ini;
 	const char *name, *journal;	/* values live in ini */
 	const char *plat_ip, *ca, *cert, *key;
+	const char *keys;	/* file of the readers' link keys; "" = none */
+	struct cw_keyfile *keyfile;
 	const char *dev_ip, *dev_profile;
 	uint16_t plat_port, dev_port;
 	uint16_t quarantine, jam_resets;
 	uint32_t reader_lost_ms, drain_ms;
 	uint16_t reader_cnt, station_cnt;
 	struct cw_line_reader_config reader[CW_LINE_STATIONS_MAX];
+	struct shell_reader secure[CW_LINE_STATIONS_MAX];
 	struct cw_line_station_config station[CW_LINE_STATIONS_MAX];
 };
 
@@ -66,6 +77,7 @@ struct shell {
 	int work_err;
 	bool working;
 	SSL_CTX *tls;
+	SSL_CTX *psk;		/* for readers with a key */
 	struct shell_link plat;
 	struct shell_link *reader;
 	uint64_t retry_us;	/* earliest of all links */

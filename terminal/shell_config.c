@@ -51,6 +51,71 @@ find_reader(struct shell_config *c, const struct cw_line_reader_config *r)
 	return i;
 }
 
+/*
+ * Link security of the reader that a section names.  The key's identity is the
+ * reader's address where none is given.
+ */
+static void
+read_link(struct shell_config *c, const char *section, uint16_t reader, bool known)
+{
+	const struct cw_line_reader_config *r = &c->reader[reader];
+	const char *link = cw_ini_str(c->ini, section, "link", "tls");
+	const char *id = cw_ini_str(c->ini, section, "identity", "");
+	struct shell_reader now = { .plain = strcmp(link, "plain") == 0 };
+	struct in_addr a = { .s_addr = htonl(r->addr) };
+	char ip[INET_ADDRSTRLEN];
+
+	inet_ntop(AF_INET, &a, ip, sizeof ip);
+	snprintf(now.identity, sizeof now.identity, "%s:%u", ip, r->port);
+	if (!now.plain && strcmp(link, "tls") != 0)
+		cw_ini_fault(c->ini, section, "link", "is tls or plain");
+	else if (id[0] != '\0' && cw_keyfile_check_id(id) < 0)
+		cw_ini_fault(c->ini, section, "identity",
+		    "has 1 to 31 printable characters without blanks");
+	else if (id[0] != '\0')
+		snprintf(now.identity, sizeof now.identity, "%s", id);
+	if (known && (now.plain != c->secure[reader].plain ||
+	    strcmp(now.identity, c->secure[reader].identity) != 0))
+		cw_ini_fault(c->ini, section, "link", "this reader's link and "
+		    "identity differ from those of its other station");
+	c->secure[reader] = now;
+	c->reader[reader].plain = now.plain;
+}
+
+/* Every reader on a secured link has a key. */
+static int
+read_keys(struct shell_config *c, char *err, size_t err_cap)
+{
+	unsigned int i;
+
+	for (i = 0; i < c->reader_cnt; i++) {
+		struct shell_reader *r = &c->secure[i];
+
+		if (r->plain)
+			continue;
+		if (c->keys[0] == '\0') {
+			snprintf(err, err_cap, "%s: [terminal] keys is missing: the "
+			    "file with the readers' link keys, made by `cardwright "
+			    "reader enrol`; or set link = plain in each [station N] "
+			    "(test orders only)", c->path);
+			return CW_EFORMAT;
+		}
+		if (c->keyfile == NULL)
+			c->keyfile = cw_keyfile_load(c->keys, err, err_cap);
+		if (c->keyfile == NULL)
+			return CW_EDENIED;
+		r->key = cw_keyfile_find(c->keyfile, r->identity);
+		if (r->key == NULL) {
+			snprintf(err, err_cap, "%s: no key for the reader %s: run "
+			    "`cardwright reader enrol %s --keys %s` and give the "
+			    "reader the same key", c->keys, r->identity,
+			    r->identity, c->keys);
+			return CW_ENOENT;
+		}
+	}
+	return 0;
+}
+
 /* [station N]: the N-th station of the device, counted from 1. */
 static void
 read_station(struct shell_config *c, const char *section, bool *seen)
@@ -59,6 +124,7 @@ read_station(struct shell_config *c, const char *section, bool *seen)
 	int64_t slot = cw_ini_int(c->ini, section, "slot", 0, 0,
 	    CW_RLINK_SLOTS_MAX - 1);
 	struct cw_line_reader_config r;
+	uint16_t readers = c->reader_cnt;
 	char *end;
 	unsigned long n = strtoul(section + strlen("station"), &end, 10);
 
@@ -78,6 +144,8 @@ read_station(struct shell_config *c, const char *section, bool *seen)
 	}
 	seen[n - 1] = true;
 	c->station[n - 1].reader = find_reader(c, &r);
+	read_link(c, section, c->station[n - 1].reader,
+	    c->reader_cnt == readers);
 	c->station[n - 1].slot = (uint8_t)slot;
 	if (n > c->station_cnt)
 		c->station_cnt = (uint16_t)n;
@@ -143,6 +211,7 @@ cw_shell_config_load(struct shell_config *c, const char *path, char *err,
 	if (strlen(c->name) > CW_NAME_MAX)
 		cw_ini_fault(c->ini, "terminal", "name", "is longer than 63");
 	c->journal = need(c, "terminal", "journal");
+	c->keys = cw_ini_str(c->ini, "terminal", "keys", "");
 	c->quarantine = (uint16_t)cw_ini_int(c->ini, "terminal", "quarantine",
 	    5, 1, 65535);
 	c->jam_resets = (uint16_t)cw_ini_int(c->ini, "terminal", "jam_resets",
@@ -163,7 +232,7 @@ cw_shell_config_load(struct shell_config *c, const char *path, char *err,
 	e = read_stations(c, err, err_cap);
 	if (cw_ini_finish(c->ini, err, err_cap) < 0)
 		e = CW_EFORMAT;
-	return e;
+	return e < 0 ? e : read_keys(c, err, err_cap);
 }
 
 void
@@ -171,4 +240,6 @@ cw_shell_config_free(struct shell_config *c)
 {
 	cw_ini_free(c->ini);
 	c->ini = NULL;
+	cw_keyfile_free(c->keyfile);
+	c->keyfile = NULL;
 }

@@ -127,6 +127,10 @@ link_connect(struct shell_link *k)
 		c.version = CW_PLINK_VERSION;
 		c.body_max = CW_PLINK_BODY_MAX;
 		c.out_max = 0;
+	} else if (!k->sh->cfg.secure[k->idx].plain) {
+		c.tls = k->sh->psk;
+		c.psk_identity = k->sh->cfg.secure[k->idx].identity;
+		c.psk_key = k->sh->cfg.secure[k->idx].key;
 	}
 	k->retry_us = UINT64_MAX;
 	k->conn = cw_conn_connect(&c, k->ip, k->port);
@@ -138,7 +142,9 @@ int
 cw_shell_links_start(struct shell *sh, char *err, size_t err_cap)
 {
 	sh->tls = cw_tls_client(sh->cfg.ca, sh->cfg.cert, sh->cfg.key, err, err_cap);
-	if (sh->tls == NULL)
+	if (sh->tls != NULL)
+		sh->psk = cw_tls_psk_client(err, err_cap);
+	if (sh->psk == NULL)
 		return CW_EDENIED;
 	sh->reader = calloc(sh->cfg.reader_cnt, sizeof *sh->reader);
 	if (sh->reader == NULL) {

@@ -58,6 +58,10 @@ void cw_cli_put_text(const char *text, int width);
 /* Where card profiles are: ./profiles, beside the build, or installed. */
 void cw_cli_profiles_dir(char *out, size_t cap);
 
+/* Draws a key for identity and adds it to the key file at path; hex, when not
+ * NULL, gets its text, which the caller wipes.  An exit code, told when not OK. */
+int cw_enrol_add(const char *path, const char *identity, char hex[65]);
+
 /* The commands. */
 int cw_setup_run(struct cw_cli *cli);
 int cw_check_run(struct cw_cli *cli);
@@ -68,6 +72,7 @@ int cw_order_show_run(struct cw_cli *cli);
 int cw_order_report_run(struct cw_cli *cli);
 int cw_order_act_run(struct cw_cli *cli);
 int cw_reader_list_run(struct cw_cli *cli);
+int cw_enrol_run(struct cw_cli *cli);
 int cw_line_list_run(struct cw_cli *cli);
 int cw_trace_run(struct cw_cli *cli);
 

@@ -43,7 +43,10 @@
 	X(PRODUCTION, "production", 0, NULL, "a production order (default: test)") \
 	X(STATE, "state", 0, "STATE", "list only orders in this state") \
 	X(LIMIT, "limit", 0, "N", "list at most N (default: 50)") \
-	X(RECORD, "record", 0, "N", "only this record of the order")
+	X(RECORD, "record", 0, "N", "only this record of the order") \
+	X(KEYS, "keys", 0, "FILE", "key file of the readers (default: readers.key " \
+	  "in the directory made by setup)") \
+	X(SHOW, "show", 0, NULL, "print the key, as a reader's console takes it")
 
 enum cw_opt_id {
 #define X(id, name, letter, arg, help) CW_OPT_##id,

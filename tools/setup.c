@@ -23,10 +23,12 @@
 #include "cw/err.h"
 #include "cw/plink.h"
 #include "cw/rlink.h"
+#include "host/keyfile.h"
 
 #define CA_DAYS 3650
 #define CERT_DAYS 1825
 #define PATH_CAP 1280
+#define STATIONS 4	/* of a line to start from */
 #define DEVICE_PORT 5020	/* a simulated machine's: no root is needed */
 
 struct setup {
@@ -167,6 +169,30 @@ number_of(const char *name, unsigned int dflt)
 	return n >= 1 && n <= 250 ? (unsigned int)n : dflt;
 }
 
+/* A link key for each reader of line n that has none yet. */
+static int
+write_reader_keys(struct setup *s, unsigned int n)
+{
+	char path[PATH_CAP], id[32], err[256];
+	struct cw_keyfile *k = NULL;
+	bool fresh;
+	int code = CW_EXIT_OK;
+
+	path_of(path, s, "readers.key");
+	fresh = access(path, F_OK) != 0;
+	if (!fresh && (k = cw_keyfile_load(path, err, sizeof(err))) == NULL)
+		return cw_cli_fail(CW_EXIT_DENIED, "%s", err);
+	for (unsigned int i = 1; i <= STATIONS && code == CW_EXIT_OK; i++) {
+		snprintf(id, sizeof(id), "127.0.%u.%u:%d", n, i, CW_RLINK_PORT);
+		if (k == NULL || cw_keyfile_find(k, id) == NULL)
+			code = cw_enrol_add(path, id, NULL);
+	}
+	cw_keyfile_free(k);
+	if (code == CW_EXIT_OK && fresh)
+		note_made(s, path);
+	return code;
+}
+
 /* Certificate of a terminal and a configuration for a line on this machine. */
 static int
 write_terminal(struct setup *s, const char *name, unsigned int idx)
@@ -179,7 +205,10 @@ write_terminal(struct setup *s, const char *name, unsigned int idx)
 	code = write_cert(s, CW_CERT_CLIENT, base, base);
 	if (code != CW_EXIT_OK)
 		return code;
-	for (unsigned int i = 1; i <= 4; i++)
+	code = write_reader_keys(s, n);
+	if (code != CW_EXIT_OK)
+		return code;
+	for (unsigned int i = 1; i <= STATIONS; i++)
 		snprintf(stations + strlen(stations), 100,
 		    "\n[station %u]\nreader = 127.0.%u.%u:%d\n", i, n, i,
 		    CW_RLINK_PORT);
@@ -189,6 +218,8 @@ write_terminal(struct setup *s, const char *name, unsigned int idx)
 	    "[terminal]\n"
 	    "name = %s\n"
 	    "journal = %s/%s.journal\n"
+	    "# Link keys of the readers, by address: `cardwright reader enrol`.\n"
+	    "keys = %s/readers.key\n"
 	    "\n"
 	    "[platform]\n"
 	    "address = 127.0.0.1\n"
@@ -205,7 +236,7 @@ write_terminal(struct setup *s, const char *name, unsigned int idx)
 	    "\n"
 	    "# One section for each station: the reader whose contacts it has.\n"
 	    "%s",
-	    path, name, s->dir, name, CW_PLINK_PORT, s->dir, s->dir, base,
+	    path, name, s->dir, name, s->dir, CW_PLINK_PORT, s->dir, s->dir, base,
 	    s->dir, base, DEVICE_PORT + n, s->profiles, stations + 1);
 }
 

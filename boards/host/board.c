@@ -74,8 +74,8 @@ cw_host_log(struct cw_host *h, int level, const char *event, const char *fmt,
 
 /* ---- ops of the system and of the store ---------------------------------- */
 
-static void
-sys_random(void *dev, uint8_t *buf, size_t len)
+void
+cw_host_random(void *dev, uint8_t *buf, size_t len)
 {
 	int err = uv_random(NULL, NULL, buf, len, 0, NULL);
 
@@ -96,7 +96,7 @@ sys_log(void *dev, int level, const char *line)
 	log_line(dev, level, line);
 }
 
-static const struct cw_sys_ops sys_ops = { sys_random, sys_watchdog, sys_log };
+static const struct cw_sys_ops sys_ops = { cw_host_random, sys_watchdog, sys_log };
 
 static int
 store_write(void *dev, uint32_t off, const uint8_t *buf, size_t len)
@@ -225,7 +225,8 @@ cw_host_deliver(struct cw_host *h, const struct cw_event *ev)
 		return;
 	h->busy = true;
 	for (;;) {
-		due_us = cw_reader_event(h->core, &next, cw_host_now_us());
+		due_us = h->link != NULL ? cw_host_secure_event(h, &next) :
+		    cw_reader_event(h->core, &next, cw_host_now_us());
 		if (h->event_cnt == 0) {
 			cw_host_net_flush(h);
 			h->card->flush(h);
@@ -247,7 +248,7 @@ core_init(struct cw_host *h)
 
 	memset(&c, 0, sizeof c);
 	c.card = &h->card->ops;
-	c.net = &cw_host_net_ops;
+	c.net = h->link != NULL ? &cw_host_secure_ops : &cw_host_net_ops;
 	c.store = &store_ops;
 	c.sys = &sys_ops;
 	c.dev = h;
@@ -287,6 +288,7 @@ host_free(struct cw_host *h)
 {
 	if (h->core != NULL)
 		cw_wipe(h->mem, QUEUE_LEN + 2 * LINK_LEN);
+	cw_host_secure_close(h);
 	free(h->store);
 	free(h->core);
 	free(h);
@@ -343,6 +345,12 @@ cw_host_open(struct cw_host_env *env, const struct cw_host_config *cfg,
 		snprintf(err, err_cap, "out of memory for reader %s",
 		    cfg->listen);
 		return NULL;
+	}
+	if (h->cfg.key != NULL && cw_host_secure_open(h) < 0) {
+		snprintf(err, err_cap, "reader %s: no secured link: the identity "
+		    "\"%s\" must have 1 to 31 printable characters", h->address,
+		    cfg->identity != NULL ? cfg->identity : cfg->listen);
+		goto err0;
 	}
 	if (card_choose(h, &spec) < 0 || core_init(h) < 0) {
 		snprintf(err, err_cap, "reader %s: card must be null or "

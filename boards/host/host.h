@@ -38,6 +38,10 @@ struct cw_host_config {
 	uint32_t clk_hz;	/* 1e6..5e6 */
 	uint32_t store_bytes;	/* 1..CW_COS_MAX */
 	uint64_t boot_id;
+	/* Link security (boards/link/link.h). key NULL: the plain link, which
+	 * terminals use for test orders only. */
+	const uint8_t *key;	/* 32 bytes; copied */
+	const char *identity;	/* NULL = the address in listen */
 };
 
 /* NULL with err filled (place and remedy). cfg is copied. */

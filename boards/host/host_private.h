@@ -2,6 +2,7 @@
 #ifndef CW_HOST_PRIVATE_H
 #define CW_HOST_PRIVATE_H
 
+#include "boards/link/link.h"
 #include "contact.h"
 #include "cw/err.h"
 #include "host.h"
@@ -11,6 +12,7 @@
  *
  *	board.c	events in and out of the core, time, store, log
  *	net.c	the terminal's connections
+ *	secure.c	the TLS layer between net.c and the core
  *	sim.c	card back end: client of the contact link
  *	null.c	card back end: a card that takes no time
  *	addr.c	addresses on the command line
@@ -87,6 +89,7 @@ struct cw_host {
 	char name[64];
 	char address[64];
 	struct cw_reader *core;
+	struct cw_link *link;	/* NULL: the plain link */
 	const struct cw_host_backend *card;
 	uint8_t *mem;		/* queue, rx, tx; behind core */
 	uint8_t *store;
@@ -97,6 +100,7 @@ struct cw_host {
 	struct cw_event event[CW_HOST_EVENTS];
 	unsigned int event_head, event_cnt;
 	uv_timer_t timer;
+	uint64_t core_due_us;	/* what the core said last */
 	uint64_t armed_us;	/* when the timer fires; UINT64_MAX: never */
 
 	uv_tcp_t listener;
@@ -116,6 +120,7 @@ void cw_host_post(struct cw_host *h, const struct cw_event *ev);
 void cw_host_unpost(struct cw_host *h);
 /* From a callback of the loop: what was posted goes to the core now. */
 void cw_host_pump(struct cw_host *h);
+void cw_host_random(void *dev, uint8_t *buf, size_t len);
 void cw_host_log(struct cw_host *h, int level, const char *event,
     const char *fmt, ...) __attribute__((format(printf, 4, 5)));
 /* Close callback of the handles inside struct cw_host. */
@@ -133,5 +138,13 @@ int cw_host_net_open(struct cw_host *h, char *err, size_t err_cap);
 void cw_host_net_flush(struct cw_host *h);
 void cw_host_net_close(struct cw_host *h);
 extern const struct cw_net_ops cw_host_net_ops;
+
+/* secure.c */
+/* 0 or CW_E*; h->cfg.key is not NULL. */
+int cw_host_secure_open(struct cw_host *h);
+void cw_host_secure_close(struct cw_host *h);
+/* Gives the core ev, or what the link makes of it; the next deadline. */
+uint64_t cw_host_secure_event(struct cw_host *h, const struct cw_event *ev);
+extern const struct cw_net_ops cw_host_secure_ops;
 
 #endif

@@ -7,6 +7,7 @@
 #include "cw/bytes.h"
 #include "cw/cosimg.h"
 #include "cw/sha256.h"
+#include "host/keyfile.h"
 #include "host/proc.h"
 #include "host_private.h"
 
@@ -21,16 +22,17 @@ struct spec {
 struct options {
 	struct spec spec[READERS_MAX];
 	size_t cnt;
-	const char *listen, *card, *name;
-	bool has_serial, check_only;
+	const char *listen, *card, *name, *keys, *identity;
+	struct cw_keyfile *keyfile;	/* NULL: plain link */
+	bool has_serial, check_only, plain;
 	uint8_t serial[16];
 	uint32_t clk_hz, store_bytes;
 	int log_level;
 };
 
 static const char usage_text[] =
-"usage: cardwright-reader --listen IP:PORT --card CARD [options]\n"
-"       cardwright-reader --reader IP:PORT=CARD [--reader ...] [options]\n"
+"usage: cardwright-reader --keys FILE --listen IP:PORT --card CARD [options]\n"
+"       cardwright-reader --keys FILE --reader IP:PORT=CARD [--reader ...] [options]\n"
 "\n"
 "Serves one smart card reader per address to a cardwright-terminal.\n"
 "\n"
@@ -38,6 +40,11 @@ static const char usage_text[] =
 "  --card CARD         sim:IP:PORT/STATION  a station of cardwright-card\n"
 "                      null                 a card that takes no time\n"
 "  --reader IP:PORT=CARD  both in one; may be repeated, 1024 times at most\n"
+"  --keys FILE         link keys, made by `cardwright reader enrol`, mode 0600\n"
+"  --identity TEXT     names this reader's key in FILE (one reader only;\n"
+"                      without it its address does)\n"
+"  --plain             no link security, in place of --keys: terminals then\n"
+"                      take no production orders\n"
 "  --serial HEX        serial number, 32 hex digits (one reader only;\n"
 "                      without it the address makes one)\n"
 "  --name NAME         name in the log (one reader only)\n"
@@ -125,7 +132,8 @@ take_reader(struct options *o, const char *text)
 	return add_reader(o, text, (size_t)(eq - text), eq + 1);
 }
 
-enum { OPT_LISTEN = 256, OPT_CARD, OPT_READER, OPT_SERIAL, OPT_NAME, OPT_CLK,
+enum { OPT_LISTEN = 256, OPT_CARD, OPT_READER, OPT_KEYS, OPT_IDENTITY,
+	OPT_PLAIN, OPT_SERIAL, OPT_NAME, OPT_CLK,
 	OPT_STORE, OPT_LOG, OPT_HELP, OPT_VERSION };
 
 static int
@@ -140,6 +148,15 @@ take_option(struct options *o, int c)
 		return 0;
 	case OPT_READER:
 		return take_reader(o, optarg);
+	case OPT_KEYS:
+		o->keys = optarg;
+		return 0;
+	case OPT_IDENTITY:
+		o->identity = optarg;
+		return 0;
+	case OPT_PLAIN:
+		o->plain = true;
+		return 0;
 	case OPT_SERIAL:
 		o->has_serial = true;
 		if (cw_unhex(o->serial, sizeof o->serial, optarg,
@@ -179,6 +196,9 @@ options_take(struct options *o, int argc, char **argv)
 		{ "listen", required_argument, NULL, OPT_LISTEN },
 		{ "card", required_argument, NULL, OPT_CARD },
 		{ "reader", required_argument, NULL, OPT_READER },
+		{ "keys", required_argument, NULL, OPT_KEYS },
+		{ "identity", required_argument, NULL, OPT_IDENTITY },
+		{ "plain", no_argument, NULL, OPT_PLAIN },
 		{ "serial", required_argument, NULL, OPT_SERIAL },
 		{ "name", required_argument, NULL, OPT_NAME },
 		{ "clk-hz", required_argument, NULL, OPT_CLK },
@@ -205,9 +225,43 @@ options_take(struct options *o, int argc, char **argv)
 		return -1;
 	if (o->cnt == 0)
 		return bad("reader", "missing", "give --listen and --card, or --reader (--help)");
-	if (o->cnt > 1 && (o->has_serial || o->name != NULL))
-		return bad("--serial, --name", "with several readers",
+	if (o->cnt > 1 && (o->has_serial || o->name != NULL || o->identity != NULL))
+		return bad("--serial, --name, --identity", "with several readers",
 		    "they name one; leave them out");
+	return 0;
+}
+
+static const char *
+identity_of(const struct options *o, size_t i)
+{
+	return o->identity != NULL ? o->identity : o->spec[i].listen;
+}
+
+/* Every reader has its key, or none has one. */
+static int
+keys_take(struct options *o)
+{
+	char err[256], remedy[160];
+	size_t i;
+
+	if (o->plain == (o->keys != NULL))
+		return bad("--keys", "or --plain", "give one of them: --keys FILE "
+		    "for the secured link (`cardwright reader enrol` makes FILE), "
+		    "or --plain for test orders");
+	if (o->plain)
+		return 0;
+	o->keyfile = cw_keyfile_load(o->keys, err, sizeof err);
+	if (o->keyfile == NULL) {
+		fprintf(stderr, "cardwright-reader: %s\n", err);
+		return -1;
+	}
+	for (i = 0; i < o->cnt; i++) {
+		if (cw_keyfile_find(o->keyfile, identity_of(o, i)) != NULL)
+			continue;
+		snprintf(remedy, sizeof remedy, "run `cardwright reader enrol %s "
+		    "--keys %s`", identity_of(o, i), o->keys);
+		return bad("no key for", identity_of(o, i), remedy);
+	}
 	return 0;
 }
 
@@ -217,8 +271,8 @@ options_print(const struct options *o)
 	size_t i;
 
 	for (i = 0; i < o->cnt; i++)
-		printf("reader %s card %s\n", o->spec[i].listen,
-		    o->spec[i].card);
+		printf("reader %s card %s link %s\n", o->spec[i].listen,
+		    o->spec[i].card, o->plain ? "plain" : identity_of(o, i));
 	printf("clk-hz %u\nstore-bytes %u\nlog %d\n", o->clk_hz,
 	    o->store_bytes, o->log_level);
 }
@@ -237,6 +291,9 @@ readers_open(const struct options *o, struct cw_host_env *env,
 			.name = o->name, .listen = o->spec[i].listen,
 			.card = o->spec[i].card, .clk_hz = o->clk_hz,
 			.store_bytes = o->store_bytes,
+			.key = o->plain ? NULL :
+			    cw_keyfile_find(o->keyfile, identity_of(o, i)),
+			.identity = identity_of(o, i),
 		};
 
 		memcpy(c.serial, o->serial, sizeof c.serial);
@@ -255,8 +312,8 @@ readers_open(const struct options *o, struct cw_host_env *env,
 			fprintf(stderr, "cardwright-reader: %s\n", err);
 			return 1;
 		}
-		cw_host_log(host[i], 2, "reader.up", "listen=%s card=%s",
-		    c.listen, c.card);
+		cw_host_log(host[i], 2, "reader.up", "listen=%s card=%s link=%s",
+		    c.listen, c.card, o->plain ? "plain" : "tls");
 	}
 	return 0;
 }
@@ -280,10 +337,11 @@ main(int argc, char **argv)
 	size_t i;
 	int ret;
 
-	if (options_take(&o, argc, argv) < 0)
+	if (options_take(&o, argc, argv) < 0 || keys_take(&o) < 0)
 		return 2;
 	if (o.check_only) {
 		options_print(&o);
+		cw_keyfile_free(o.keyfile);
 		return 0;
 	}
 
@@ -299,6 +357,7 @@ main(int argc, char **argv)
 		uv_signal_start(&sig[i], stop, i == 0 ? SIGTERM : SIGINT);
 	}
 	ret = readers_open(&o, &env, host);
+	cw_keyfile_free(o.keyfile);
 	if (ret == 0)
 		uv_run(&loop, UV_RUN_DEFAULT);
 

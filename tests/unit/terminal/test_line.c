@@ -639,6 +639,34 @@ test_refused_orders(void **state)
 	world_fini(&w);
 }
 
+/* One plain link is enough: no production order; a test order runs. */
+static void
+test_plain_link(void **state)
+{
+	unsigned int i;
+
+	(void)state;
+	for (i = 0; i < 4; i++) {
+		world_init(&w, 2, 2);
+		w.plain = i & 1;
+		w.production = i & 2;
+		world_start(&w);
+		for (int k = 0; k < 400; k++)
+			world_round(&w);
+		if (i == 3) {
+			assert_true(w.refused > 0);
+			assert_int_equal(w.last_refused.err, CW_EDENIED);
+			assert_int_equal(w.last_refused.record, 0);
+			assert_non_null(strstr(w.last_refused.text, "plain"));
+			assert_int_equal(w.dev.fed, 0);
+		} else {
+			assert_int_equal(w.refused, 0);
+			assert_int_equal(w.count_good, 2);
+		}
+		world_fini(&w);
+	}
+}
+
 static void
 test_outbox(void **state)
 {
@@ -880,6 +908,7 @@ main(void)
 		cmocka_unit_test(test_many_orders),
 		cmocka_unit_test(test_pause_cancel_close),
 		cmocka_unit_test(test_refused_orders),
+		cmocka_unit_test(test_plain_link),
 		cmocka_unit_test(test_outbox),
 		cmocka_unit_test(test_disk_full),
 		cmocka_unit_test(test_disk_broken),

@@ -63,6 +63,7 @@ say_order(struct world *w)
 	o->state = w->order_state;
 	o->has_cos = w->has_cos;
 	o->has_data = w->has_data;
+	o->production = w->production;
 	if (w->has_cos) {
 		memcpy(o->cos_digest, w->digest, 32);
 		o->cos_addr = 0x8000;
@@ -242,6 +243,7 @@ plat_take(struct world *w, const uint8_t *buf, size_t len)
 		break;
 	case CW_PL_REFUSED:
 		w->refused++;
+		w->last_refused = m.u.refused;
 		break;
 	case CW_PL_STATUS:
 		w->last_status = m;
@@ -555,6 +557,7 @@ world_start(struct world *w)
 	for (unsigned int i = 0; i < w->station_cnt; i++) {
 		rc[i].addr = ADDR0 + i;
 		rc[i].port = 7816;
+		rc[i].plain = w->plain && i == 1;
 		sc[i].reader = (uint16_t)i;
 		sc[i].slot = 0;
 	}

@@ -94,7 +94,8 @@ struct world {
 	bool plat_up, plat_known, plat_away, deaf;	/* deaf: no ACKs */
 	bool pause_leases;
 	uint8_t order_state;
-	bool order_told, has_cos, has_data, refuse_profile;
+	bool order_told, has_cos, has_data, refuse_profile, production, plain;
+	struct cw_pl_refused last_refused;
 	struct rec rec[WORLD_RECORDS + 1];
 	unsigned int record_cnt, attempts_max;
 	uint32_t credit;
