@@ -302,6 +302,9 @@ cancel_step(struct cw_ledger *l, bool *more)
 	int n;
 
 	*more = false;
+	n = cw_lg_held(l);
+	if (n != 0)
+		return n < 0 ? n : 0;
 	n = l->ops->order_list(l->h, &page, &o, 1);
 	if (n <= 0)
 		return n;

@@ -103,7 +103,8 @@ int cw_ledger_pause(struct cw_ledger *l, uint64_t order, const char *why, uint64
 /* Also lifts BLOCKED. */
 int cw_ledger_resume(struct cw_ledger *l, uint64_t order, const char *why, uint64_t now_ms);
 int cw_ledger_cancel(struct cw_ledger *l, uint64_t order, const char *why, uint64_t now_ms);
-/* DONE or CANCELLED -> CLOSED: destroys the payloads that are left. */
+/* DONE or CANCELLED -> CLOSED: destroys the payloads that are left.  CW_EBUSY:
+ * its report does not add up, and no reason is given. */
 int cw_ledger_close_order(struct cw_ledger *l, uint64_t order, const char *why, uint64_t now_ms);
 /* FAILED / IN_DOUBT record with payload -> WAITING, its limits begin anew;
  * record 0 = all such records.  Count of records made waiting. */

@@ -206,6 +206,7 @@ cw_lg_hello(struct cw_ledger *l, struct lg_term *t, const struct cw_pl_hello *m,
 		return cw_lg_reset(l, err);
 
 	t->greeted = true;
+	t->told_seq = m->next_seq;
 	out.u.welcome.acked_seq = t->evidence ? t->row.old_acked : t->row.acked_seq;
 	out.u.welcome.platform = l->cfg.platform;
 	if (t->row.hold)
@@ -290,12 +291,20 @@ counters_due(const struct cw_ledger *l, const struct lg_term *t,
     const struct cw_pl_status *m)
 {
 	const struct cw_st_term *r = &t->row;
+	unsigned int i;
 
 	/* A terminal that has not read its machine yet says all zeros. */
 	if (m->device_feed == 0 && m->device_good == 0 && m->device_reject == 0)
 		return false;
 	if (t->lease_cnt > 0 || l->note_cnt > 0)
 		return false;
+
+	/* A store that was set back does not know of these. */
+	if (r->hold || r->acked_seq + 1 < t->told_seq)
+		return false;
+	for (i = 0; i < m->station_cnt && i < CW_STATIONS_MAX; i++)
+		if (m->station[i].order != 0)
+			return false;
 	return !r->dev_known || !r->dev_fresh || r->dev_feed != m->device_feed ||
 	    r->dev_good != m->device_good || r->dev_reject != m->device_reject;
 }

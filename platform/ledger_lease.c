@@ -358,6 +358,18 @@ send_revoke(struct cw_ledger *l, struct lg_term *t, const struct lg_lease *e)
 	(void)cw_lg_send(l, t, &m);
 }
 
+/* Whether the store knows nothing of this lease any more: a later attempt was
+ * told.  Nobody will answer for it then. */
+static bool
+is_over(struct cw_ledger *l, const struct lg_term *t, const struct lg_lease *e)
+{
+	struct cw_st_record r;
+
+	return l->ops->record_get(l->h, e->order, e->record, &r) == 0 &&
+	    (r.state != CW_REC_LEASED || r.epoch != e->epoch ||
+	    r.term != t->row.id);
+}
+
 static int
 send_to(struct cw_ledger *l, struct lg_term *t, uint64_t now_ms)
 {
@@ -381,8 +393,11 @@ send_to(struct cw_ledger *l, struct lg_term *t, uint64_t now_ms)
 			if (err < 0)
 				return err;
 		}
-		if (e->revoke)
-			send_revoke(l, t, e);
+		if (!e->revoke)
+			continue;
+		send_revoke(l, t, e);
+		if (is_over(l, t, e))
+			*e = t->lease[--t->lease_cnt];
 	}
 	return 0;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What an operator may do to an order or a terminal. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cw/err.h"
@@ -126,6 +127,21 @@ cw_ledger_cancel(struct cw_ledger *l, uint64_t order, const char *why, uint64_t 
 	return cw_ledger_tick(l, now_ms);
 }
 
+/* 0; CW_EBUSY: the sums of this ended order do not agree. */
+static int
+check_sums(struct cw_ledger *l, uint64_t order)
+{
+	struct cw_ledger_report *r = calloc(1, sizeof *r);
+	int err = r == NULL ? CW_ENOMEM :
+	    cw_ledger_report(l->cfg.store, order, r);
+
+	if (err == 0 && (r->order.state == CW_ORD_DONE ||
+	    r->order.state == CW_ORD_CANCELLED) && !r->adds_up)
+		err = CW_EBUSY;
+	free(r);
+	return err;
+}
+
 int
 cw_ledger_close_order(struct cw_ledger *l, uint64_t order, const char *why,
     uint64_t now_ms)
@@ -138,6 +154,13 @@ cw_ledger_close_order(struct cw_ledger *l, uint64_t order, const char *why,
 	bool done;
 	size_t i;
 	int n;
+
+	/* One that does not add up is closed only on somebody's word. */
+	n = cw_ledger_flush(l, now_ms);
+	if (n == 0 && (why == NULL || why[0] == '\0'))
+		n = check_sums(l, order);
+	if (n < 0)
+		return n;
 
 	/* Payloads first: an order that says CLOSED holds none. */
 	for (i = 0; i < sizeof with_payload; i++) {

@@ -29,6 +29,7 @@ struct lg_term {
 	struct cw_st_term row;		/* as stored */
 	bool row_dirty;			/* to be written with this flush */
 	bool ack_due;
+	uint64_t told_seq;		/* next_seq in its HELLO */
 	bool evidence;			/* its journal was written off */
 	uint16_t want;
 	uint8_t addr_cnt;

@@ -35,11 +35,12 @@ cw_lg_drop_lease(struct lg_term *t, uint64_t order, uint64_t record, uint32_t ep
 	}
 }
 
-/* Whether new cards may still be drawn for this order's records. */
+/* Whether a record of this order that is free is cancelled at once.  While
+ * leases are held back it waits for what terminals may still tell of it. */
 static bool
-is_ending(const struct cw_st_order *o)
+is_ending(struct cw_ledger *l, const struct cw_st_order *o)
 {
-	return o->state == CW_ORD_CANCELLING || o->state == CW_ORD_CANCELLED ||
+	return (o->state == CW_ORD_CANCELLING && cw_lg_held(l) == 0) || o->state == CW_ORD_CANCELLED ||
 	    o->state == CW_ORD_CLOSED;
 }
 
@@ -69,7 +70,7 @@ end_lease(struct cw_ledger *l, struct cw_st_record *rec,
 {
 	int err;
 
-	if (to == CW_REC_WAITING && is_ending(o))
+	if (to == CW_REC_WAITING && is_ending(l, o))
 		to = CW_REC_CANCELLED;
 	rec->state = to;
 	err = l->ops->record_set(l->h, CW_REC_LEASED, rec);
@@ -235,7 +236,7 @@ adopt(struct cw_ledger *l, struct lg_term *t, const struct cw_pl_result *m,
 	else if (was == CW_REC_WAITING || was == CW_REC_LEASED)
 		rec->state = r->verdict == CW_CARD_NONE ? CW_REC_WAITING :
 		    after_wrong(&o, rec, m);
-	if (rec->state == CW_REC_WAITING && is_ending(&o))
+	if (rec->state == CW_REC_WAITING && is_ending(l, &o))
 		rec->state = CW_REC_CANCELLED;
 	err = l->ops->record_set(l->h, was, rec);
 	if (err == 0 && (rec->state == CW_REC_ISSUED || rec->state == CW_REC_CANCELLED))

@@ -41,7 +41,8 @@
 	X(EARLY_INTENT, "early-intent", "INTENT is durable before a card is fed") \
 	X(EARLY_GOOD, "early-good", "GOOD is durable before the good bin") \
 	X(TIMER, "timer", "no new lease by timer") \
-	X(NO_FENCE, "no-fence", "REVOKED only after the durable fence")
+	X(NO_FENCE, "no-fence", "REVOKED only after the durable fence") \
+	X(NO_HOLD, "no-hold", "a restored platform leases nothing before all have told")
 
 enum cw_step_mutant {
 #define X(name, word, text) CW_STEP_##name,
@@ -60,6 +61,7 @@ const char *cw_step_mutant_rule(unsigned int mutant);
 	X(TERM_KILL, "terminal killed") \
 	X(TERM_KILL_AT, "terminal killed at a journal write or command") \
 	X(PLAT_KILL, "platform killed") \
+	X(PLAT_RESTORE, "platform restored from a backup") \
 	X(READER_KILL, "reader restarted") \
 	X(DEV_KILL, "device restarted") \
 	X(PLINK_CUT, "platform link cut") \

@@ -189,6 +189,7 @@ intrude(struct cw_step *s)
 static void (*const strikes[CW_SF_CNT])(struct cw_step *s) = {
 	[CW_SF_TERM_KILL] = term_kill,
 	[CW_SF_PLAT_KILL] = cw_step_plat_kill,
+	[CW_SF_PLAT_RESTORE] = cw_step_plat_backup,
 	[CW_SF_READER_KILL] = reader_kill,
 	[CW_SF_DEV_KILL] = dev_kill,
 	[CW_SF_PLINK_CUT] = plink_cut,
@@ -238,6 +239,7 @@ person(struct cw_step *s, struct step_ev *e)
 	for (unsigned int o = 0; o < s->plan.order_cnt; o++)
 		if (cw_step_plat_blocked(s, o))
 			cw_step_plat_op(s, STEP_OP_RESUME, o);
+	cw_step_plat_again(s);
 	cw_step_at(s, cw_step_between(s, PERSON_US / 2, 2 * PERSON_US), person, NULL, 0);
 }
 

@@ -20,6 +20,7 @@ static const struct rate rates[CW_SF_CNT] = {
 	[CW_SF_TERM_KILL] = { 25 * STEP_SEC, 0 },
 	[CW_SF_TERM_KILL_AT] = { 0, 3000 },
 	[CW_SF_PLAT_KILL] = { 30 * STEP_SEC, 0 },
+	[CW_SF_PLAT_RESTORE] = { 40 * STEP_SEC, 0 },
 	[CW_SF_READER_KILL] = { 20 * STEP_SEC, 0 },
 	[CW_SF_DEV_KILL] = { 40 * STEP_SEC, 0 },
 	[CW_SF_PLINK_CUT] = { 15 * STEP_SEC, 0 },
@@ -92,6 +93,10 @@ draw_mutant(struct cw_step *s)
 		p->ppm[CW_SF_REFUSE] = 200000;
 		p->every_us[CW_SF_TERM_KILL] = 6 * STEP_SEC;
 		p->ppm[CW_SF_PLINK_LATE] = 300000;
+		break;
+	case CW_STEP_NO_HOLD:
+		p->lines = p->lines < 2 ? 2 : p->lines;
+		p->every_us[CW_SF_PLAT_RESTORE] = 8 * STEP_SEC;
 		break;
 	case CW_STEP_NONE:
 	case CW_STEP_MUTANT_CNT:

@@ -26,6 +26,9 @@
 struct step_plat {
 	struct cw_step *s;
 	struct cw_store *mem, *store;
+	struct cw_store *backup;	/* NULL: none yet */
+	bool restored;			/* since the last start */
+	bool set_back;			/* ever */
 	struct cw_seal *seal;
 	struct cw_ledger *ledger;	/* NULL: the process is down */
 	uint32_t gen;
@@ -173,6 +176,7 @@ cw_step_plat_free(struct cw_step *s)
 	cw_seal_free(p->seal);
 	cw_store_close(p->store);
 	cw_store_close(p->mem);
+	cw_store_close(p->backup);
 	free(p);
 	s->plat = NULL;
 }
@@ -197,6 +201,14 @@ cw_step_plat_start(struct cw_step *s)
 		return;
 	}
 	cw_step_say(s, "platform", "starts");
+
+	/* As the operator is told to.  A plant of one line finds out by itself:
+	 * nobody else can be given what its terminal has. */
+	if (p->restored && s->mutant != CW_STEP_NO_HOLD &&
+	    (s->plan.lines > 1 || cw_step_below(s, 2) == 0) &&
+	    cw_ledger_restored(p->ledger) < 0)
+		cw_step_bad(s, "stepper", "the platform does not hold");
+	p->restored = false;
 	tick(s, &(struct step_ev){ .obj = p, .gen = p->gen });
 }
 
@@ -225,6 +237,67 @@ cw_step_plat_kill(struct cw_step *s)
 	if (s->mutant == CW_STEP_TIMER)
 		cw_step_plat_unlease(s);
 	cw_step_at(s, cw_step_between(s, 10 * STEP_MS, BOOT_US), start_again, p, 0);
+}
+
+/* Every line is in the store, and every order. */
+static bool
+worth_it(const struct cw_step *s)
+{
+	struct cw_store *m = s->plat->mem;
+	struct cw_st_term t[STEP_LINES_MAX];
+	bool whole = s->plat->ledger != NULL;
+
+	for (unsigned int o = 0; o < s->plan.order_cnt; o++)
+		whole = whole && s->order[o].submitted;
+	return whole && m->ops->term_list(m->h, 0, t, STEP_LINES_MAX) ==
+	    (int)s->plan.lines;
+}
+
+void
+cw_step_plat_backup(struct cw_step *s)
+{
+	struct step_plat *p = s->plat;
+
+	if (!worth_it(s))
+		return;
+	if (p->backup == NULL || cw_step_below(s, 2) == 0) {
+		cw_store_close(p->backup);
+		p->backup = cw_store_mem_copy(p->mem);
+		cw_step_say(s, "platform", "backup");
+		return;
+	}
+	cw_step_count(s, CW_SF_PLAT_RESTORE);
+	cw_step_plat_kill(s);
+	cw_step_say(s, "platform", "set back to the backup");
+	if (cw_store_mem_restore(p->mem, p->backup) < 0)
+		cw_step_bad(s, "stepper", "out of memory");
+	p->restored = p->set_back = true;
+
+	/* What is seen from now on is held against the backup. */
+	for (unsigned int o = 0; o < s->plan.order_cnt; o++)
+		for (uint32_t i = 1; i <= s->order[o].cnt; i++) {
+			struct cw_st_record r;
+
+			if (p->mem->ops->record_get(p->mem->h, s->order[o].id, i,
+			    &r) < 0)
+				continue;
+			s->rec[o][i].state = r.state;
+			s->rec[o][i].epoch = r.epoch;
+			s->rec[o][i].remake = true;
+		}
+	for (unsigned int i = 0; i < s->plan.lines; i++)
+		cw_step_plink_forget(s, i);
+}
+
+void
+cw_step_plat_again(struct cw_step *s)
+{
+	for (unsigned int o = 0; o < s->plan.order_cnt && s->plat->set_back; o++) {
+		if (s->order[o].cancelled)
+			cw_step_plat_op(s, STEP_OP_CANCEL, o);
+		else if (cw_step_plat_waits(s, o))
+			cw_step_plat_op(s, STEP_OP_RESUME, o);
+	}
 }
 
 /* ---- connections --------------------------------------------------------- */
@@ -278,6 +351,8 @@ cw_step_plat_frame(struct cw_step *s, uint32_t conn, const uint8_t *buf, size_t 
 	}
 	look_at(s, &(struct step_ev){ .buf = (uint8_t *)(uintptr_t)buf,
 	    .len = len });
+	if (m.type == CW_PL_HELLO && s->mutant == CW_STEP_NO_HOLD)
+		m.u.hello.acked_seq = 0;
 	if (m.type == CW_PL_RESULT)
 		cw_step_say(s, "platform", "result %" PRIu64 ": order %" PRIu64
 		    " record %" PRIu64 " epoch %u: card %u verdict %u outcome "
@@ -413,6 +488,7 @@ cw_step_plat_op(struct cw_step *s, enum step_op op, unsigned int o)
 		break;
 	case STEP_OP_CANCEL:
 		err = cw_ledger_cancel(l, id, "stepper", now);
+		s->order[o].cancelled |= err >= 0 || err == CW_EIO;
 		break;
 	case STEP_OP_REMAKE:
 	default:

@@ -74,6 +74,16 @@ keep_late(struct cw_step *s, struct step_plink *p, const struct step_ev *e)
 		memcpy(old->buf, e->buf, e->len);
 }
 
+void
+cw_step_plink_forget(struct cw_step *s, unsigned int line)
+{
+	struct step_plink *p = &s->line[line].plink;
+
+	while (p->late_cnt > 0)
+		free(p->late[--p->late_cnt].buf);
+	memset(p->late, 0, sizeof p->late);
+}
+
 /* ---- messages ------------------------------------------------------------ */
 
 /* A message in the narrated trace. */

@@ -85,6 +85,7 @@ struct step_order {
 	uint32_t cnt;			/* records */
 	bool has_data;
 	bool submitted;
+	bool cancelled;			/* by a person */
 	uint64_t id;			/* the platform's */
 	int line;			/* -1: any line */
 	uint16_t bound_pct;		/* records bound to a reader */
@@ -198,6 +199,10 @@ void cw_step_plat_free(struct cw_step *s);
 bool cw_step_plat_up(const struct cw_step *s);
 void cw_step_plat_start(struct cw_step *s);
 void cw_step_plat_kill(struct cw_step *s);
+/* Makes a backup, or sets the platform back to the last one. */
+void cw_step_plat_backup(struct cw_step *s);
+/* People do again what they did since the backup. */
+void cw_step_plat_again(struct cw_step *s);
 int cw_step_plat_open(struct cw_step *s, uint32_t conn, unsigned int line);
 void cw_step_plat_closed(struct cw_step *s, uint32_t conn);
 /* A frame came in on conn. */
@@ -241,6 +246,8 @@ int cw_step_plink_send(struct cw_step *s, unsigned int line, enum step_dir dir,
     const struct step_ev *frame);
 /* Either end gives the link up, or it breaks. */
 void cw_step_plink_cut(struct cw_step *s, unsigned int line);
+/* No message out of an older connection comes any more. */
+void cw_step_plink_forget(struct cw_step *s, unsigned int line);
 unsigned int cw_step_plink_line(const struct cw_step *s, uint32_t conn);
 
 /* ---- step_rlink.c -------------------------------------------------------- */

@@ -349,12 +349,13 @@ cw_api_report_json(const struct cw_api *a, const struct cw_ledger_report *r)
 		json_array_append_new(causes, cause_json(&r->cause[i]));
 	for (unsigned int i = 0; i < r->term_cnt; i++)
 		json_array_append_new(terms, report_term_json(&r->term[i]));
-	return json_pack("{s:o, s:{s:I, s:I, s:I, s:I}, "
+	return json_pack("{s:o, s:{s:I, s:I, s:I, s:I, s:I}, "
 	    "s:{s:I, s:I, s:I, s:I, s:I, s:I}, s:o, s:o, s:{s:I, s:I}, "
 	    "s:b, s:b, s:o}",
 	    "order", cw_api_order_json(a, &r->order),
 	    "cards", "drawn", (json_int_t)r->drawn, "good", (json_int_t)s->good,
 	    "reject", (json_int_t)s->reject, "in-doubt", (json_int_t)s->doubt,
+	    "evidence", (json_int_t)s->evidence,
 	    "records", "total", (json_int_t)r->order.total,
 	    "issued", (json_int_t)s->rec[CW_REC_ISSUED],
 	    "failed", (json_int_t)s->rec[CW_REC_FAILED],

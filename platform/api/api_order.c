@@ -124,6 +124,10 @@ act(struct cw_hreq *r, int (*fn)(struct cw_ledger *l, uint64_t order,
 		cw_hreq_problem(r, CW_PB_STATE, "order %llu is %s: it cannot be "
 		    "%s", (unsigned long long)o.id, cw_order_state_word(o.state),
 		    what);
+	else if (err == CW_EBUSY)
+		cw_hreq_problem(r, CW_PB_STATE, "order %llu does not add up: see its "
+		    "report, count, then close it with a reason (?why=TEXT)",
+		    (unsigned long long)o.id);
 	else if (err < 0)
 		cw_api_store_error(r, err);
 	else

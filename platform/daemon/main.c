@@ -64,6 +64,9 @@ static const char usage[] =
     "  -c, --config FILE  configuration (cardwright setup writes platform.ini)\n"
     "  -n                 check configuration and files, then exit\n"
     "  -nv                the same, and print the effective configuration\n"
+    "      --restored     the database was restored from a backup: no lease goes\n"
+    "                     out until every terminal has told its journal again,\n"
+    "                     or was written off. Once is enough\n"
     "      --log LEVEL    error, warn, info (default), debug or trace\n"
     "  -h, --help         print this help\n"
     "      --version      print the version\n\n"
@@ -309,7 +312,7 @@ start(struct daemon *d)
 }
 
 static int
-run(struct daemon *d)
+run(struct daemon *d, bool restored)
 {
 	int code = lock_database(d);
 
@@ -322,6 +325,17 @@ run(struct daemon *d)
 	code = start(d);
 	if (code != 0)
 		return fail(code, d->err);
+	if (restored) {
+		code = cw_ledger_restored(cw_pf_link_ledger(d->link));
+		if (code < 0) {
+			snprintf(d->err, sizeof(d->err), "%s: --restored cannot be "
+			    "recorded: %s", d->cfg.database, d->store->why);
+			return fail(EXIT_FILES, d->err);
+		}
+		cw_log(CW_LOG_WARN, "platform.restored", "%s", code > 0 ?
+		    "leases are held back until every terminal has told its journal" :
+		    "the database knows no terminal: nothing is held back");
+	}
 	cw_log(CW_LOG_INFO, "platform.ready", "name=%s link=%s:%u "
 	    "http=http://%s:%u/ database=%s", d->cfg.name, d->cfg.link_listen,
 	    cw_pf_link_port(d->link), d->cfg.http_listen, cw_api_port(d->api),
@@ -334,7 +348,7 @@ run(struct daemon *d)
 
 struct options {
 	const char *config;
-	bool check, verbose;
+	bool check, verbose, restored;
 	enum cw_log_level level;
 };
 
@@ -347,6 +361,7 @@ parse(struct options *o, int argc, char **argv)
 		{ "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'V' },
 		{ "log", required_argument, NULL, 'l' },
+		{ "restored", no_argument, NULL, 'R' },
 		{ NULL, 0, NULL, 0 },
 	};
 	static const char *const levels[] = { "error", "warn", "info", "debug", "trace" };
@@ -362,6 +377,9 @@ parse(struct options *o, int argc, char **argv)
 			break;
 		case 'v':
 			o->verbose = true;
+			break;
+		case 'R':
+			o->restored = true;
 			break;
 		case 'h':
 			fputs(usage, stdout);
@@ -418,7 +436,7 @@ main(int argc, char **argv)
 		else if (o.check)
 			printf("%s: configuration and files are sound\n", o.config);
 		else
-			code = run(&d);
+			code = run(&d, o.restored);
 	}
 	cw_store_close(d.store);
 	cw_seal_free(d.seal);
