@@ -246,9 +246,16 @@ cw_conn_send(struct cw_conn *c, const uint8_t *frame, size_t len)
 
 /* ---- input ---- */
 
+/* head: where the bad frame begins; whole when it is of another version. */
 static void
-conn_bad_frame(struct cw_conn *c, int err)
+conn_bad_frame(struct cw_conn *c, int err, const uint8_t *head)
 {
+	if (err == CW_EVERSION) {
+		cw_conn_finish(c, err, "%s speaks version %u of the link, this "
+		    "program version %u: update the older one", c->peer, head[2],
+		    c->cfg.version);
+		return;
+	}
 	cw_conn_finish(c, err, "%s sent a bad frame: %s", c->peer,
 	    err == CW_EFORMAT ? "it does not begin as a frame does; another "
 	    "protocol?" : cw_err_text(err));
@@ -314,7 +321,8 @@ cw_conn_input(struct cw_conn *c, const uint8_t *buf, size_t len)
 				    len) < 0 ? CW_ENOMEM : (int64_t)len;
 		}
 		if (n < 0) {
-			conn_bad_frame(c, (int)n);
+			conn_bad_frame(c, (int)n, c->part.p != NULL ?
+			    c->part.p : buf);
 			break;
 		}
 		buf += n;

@@ -16,6 +16,7 @@
 struct entry {
 	char *key;
 	char *value;		/* as written or as defaulted */
+	char *path;		/* the same against the file's folder, when asked */
 	unsigned int line;	/* 0: absent from the file, default taken */
 	bool asked;
 };
@@ -335,6 +336,7 @@ cw_ini_free(struct cw_ini *ini)
 		for (k = 0; k < ini->section[i].cnt; k++) {
 			free(ini->section[i].entry[k].key);
 			free(ini->section[i].entry[k].value);
+			free(ini->section[i].entry[k].path);
 		}
 		free(ini->section[i].entry);
 		free(ini->section[i].name);
@@ -398,6 +400,28 @@ cw_ini_str(struct cw_ini *ini, const char *section, const char *key,
 	const struct entry *ent = ask(ini, section, key, dflt);
 
 	return ent == NULL || ent->line == 0 ? dflt : ent->value;
+}
+
+const char *
+cw_ini_path(struct cw_ini *ini, const char *section, const char *key,
+    const char *dflt)
+{
+	struct entry *ent = ask(ini, section, key, dflt);
+	const char *slash = strrchr(ini->name, '/');
+	size_t dir = slash == NULL ? 0 : (size_t)(slash - ini->name) + 1;
+
+	if (ent == NULL || ent->value[0] == '/' || ent->value[0] == '\0' ||
+	    dir == 0)
+		return ent == NULL ? dflt : ent->value;
+	free(ent->path);
+	ent->path = malloc(dir + strlen(ent->value) + 1);
+	if (ent->path == NULL) {
+		cw_ini_fault(ini, section, key, "out of memory");
+		return dflt;
+	}
+	memcpy(ent->path, ini->name, dir);
+	strcpy(ent->path + dir, ent->value);
+	return ent->path;
 }
 
 int64_t

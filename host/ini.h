@@ -26,6 +26,9 @@ void cw_ini_free(struct cw_ini *ini);
 
 /* Values live as long as ini.  dflt is returned when the key is absent. */
 const char *cw_ini_str(struct cw_ini *ini, const char *section, const char *key, const char *dflt);
+/* The name of a file: one that does not begin with / is meant from the folder of
+ * the ini file. */
+const char *cw_ini_path(struct cw_ini *ini, const char *section, const char *key, const char *dflt);
 /* Out of range or not a number: dflt, and cw_ini_finish reports it. */
 int64_t cw_ini_int(struct cw_ini *ini, const char *section, const char *key,
     int64_t dflt, int64_t min, int64_t max);

@@ -162,6 +162,27 @@ hello_take(struct cw_reader *r, struct cw_reader_peer *p,
 	return r->linked && r->conn == p->conn;
 }
 
+/* Not a HELLO: a stranger, or one of another version, which is told of both. */
+static void
+peer_bad(struct cw_reader *r, struct cw_reader_peer *p, int err, uint8_t version)
+{
+	char buf[128];
+	struct cw_reader_text t = cw_reader_text_init(buf, sizeof buf);
+
+	if (err != CW_EVERSION) {
+		peer_refuse(r, p, 0, err, "not a HELLO frame of the reader link; "
+		    "is this the right port?");
+		return;
+	}
+	cw_reader_text_str(&t, "this reader speaks reader-link version ");
+	cw_reader_text_dec(&t, CW_RLINK_VERSION);
+	cw_reader_text_str(&t, ", the terminal version ");
+	cw_reader_text_dec(&t, version);
+	cw_reader_text_str(&t, version > CW_RLINK_VERSION ?
+	    "; update the reader" : "; update the terminal");
+	peer_refuse(r, p, 0, err, buf);
+}
+
 /* Takes bytes until HELLO is whole; returns how many of buf it used. */
 static size_t
 peer_data(struct cw_reader *r, struct cw_reader_peer *p, const uint8_t *buf,
@@ -184,9 +205,7 @@ peer_data(struct cw_reader *r, struct cw_reader_peer *p, const uint8_t *buf,
 		if (!hello_take(r, p, &f))
 			n = len;
 	} else {
-		peer_refuse(r, p, 0, total, total == CW_EVERSION ?
-		    "this reader speaks reader-link version 1; update the terminal" :
-		    "not a HELLO frame of the reader link; is this the right port?");
+		peer_bad(r, p, total, f.version);
 		n = len;
 	}
 	cw_wipe(p->buf, sizeof p->buf);

@@ -196,6 +196,13 @@ need(struct shell_config *c, const char *section, const char *key)
 	return v;
 }
 
+static const char *
+need_path(struct shell_config *c, const char *section, const char *key)
+{
+	need(c, section, key);
+	return cw_ini_path(c->ini, section, key, "");
+}
+
 int
 cw_shell_config_load(struct shell_config *c, const char *path, char *err,
     size_t err_cap)
@@ -210,8 +217,8 @@ cw_shell_config_load(struct shell_config *c, const char *path, char *err,
 	c->name = need(c, "terminal", "name");
 	if (strlen(c->name) > CW_NAME_MAX)
 		cw_ini_fault(c->ini, "terminal", "name", "is longer than 63");
-	c->journal = need(c, "terminal", "journal");
-	c->keys = cw_ini_str(c->ini, "terminal", "keys", "");
+	c->journal = need_path(c, "terminal", "journal");
+	c->keys = cw_ini_path(c->ini, "terminal", "keys", "");
 	c->quarantine = (uint16_t)cw_ini_int(c->ini, "terminal", "quarantine",
 	    5, 1, 65535);
 	c->jam_resets = (uint16_t)cw_ini_int(c->ini, "terminal", "jam_resets",
@@ -223,12 +230,12 @@ cw_shell_config_load(struct shell_config *c, const char *path, char *err,
 	c->plat_ip = cw_ini_str(c->ini, "platform", "address", "127.0.0.1");
 	c->plat_port = (uint16_t)cw_ini_int(c->ini, "platform", "port",
 	    CW_PLINK_PORT, 1, 65535);
-	c->ca = need(c, "platform", "ca");
-	c->cert = need(c, "platform", "cert");
-	c->key = need(c, "platform", "key");
+	c->ca = need_path(c, "platform", "ca");
+	c->cert = need_path(c, "platform", "cert");
+	c->key = need_path(c, "platform", "key");
 	c->dev_ip = cw_ini_str(c->ini, "device", "address", "127.0.0.1");
 	c->dev_port = (uint16_t)cw_ini_int(c->ini, "device", "port", 502, 1, 65535);
-	c->dev_profile = need(c, "device", "profile");
+	c->dev_profile = need_path(c, "device", "profile");
 	e = read_stations(c, err, err_cap);
 	if (cw_ini_finish(c->ini, err, err_cap) < 0)
 		e = CW_EFORMAT;

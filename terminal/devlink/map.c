@@ -231,7 +231,7 @@ get_device(struct cw_ini *ini, struct cw_devmap *m)
 	m->low_first = strcmp(order, "low") == 0;
 	if (!m->low_first && strcmp(order, "high") != 0)
 		cw_ini_fault(ini, "device", "word_order", "must be high or low");
-	m->times.poll_us = get_ms(ini, "poll_ms", "2");
+	m->times.poll_us = get_ms(ini, "poll_ms", "20");
 	m->times.busy_us = get_ms(ini, "busy_ms", "1");
 	m->times.beat_us = get_ms(ini, "heartbeat_ms", "500");
 	m->times.dead_us = get_ms(ini, "dead_ms", "3000");

@@ -655,6 +655,7 @@ static void
 refused_frame(uint8_t version, uint32_t body_len, int err)
 {
 	uint8_t frame[CW_FRAME_HDR];
+	char both[80];
 	struct world w;
 	int fd;
 
@@ -674,7 +675,13 @@ refused_frame(uint8_t version, uint32_t body_len, int err)
 	shutdown(fd, SHUT_WR);
 	until(&w, &w.server.closed);
 	assert_int_equal(w.server.err, err);
-	assert_non_null(strstr(w.server.text, cw_err_text(err)));
+	if (err == CW_EVERSION) {
+		snprintf(both, sizeof(both), "speaks version %u of the link, this "
+		    "program version %u", version, VERSION);
+		assert_non_null(strstr(w.server.text, both));
+	} else {
+		assert_non_null(strstr(w.server.text, cw_err_text(err)));
+	}
 	close(fd);
 	world_close(&w);
 }
@@ -684,6 +691,7 @@ test_refused_frames(void **state)
 {
 	(void)state;
 	refused_frame(VERSION + 1, 0, CW_EVERSION);
+	refused_frame(VERSION - 1, 0, CW_EVERSION);
 	refused_frame(VERSION, BODY_MAX + 1, CW_ETOOBIG);
 }
 

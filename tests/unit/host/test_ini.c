@@ -160,6 +160,30 @@ test_load(void **state)
 	assert_string_equal(err, "/: Is a directory");
 }
 
+/* As the platform reads its own: from the folder of the file. */
+static void
+test_path(void **state)
+{
+	static const char text[] = "[a]\nrel = x/y\nabs = /x/y\n";
+	char err[256];
+	struct cw_ini *ini = cw_ini_parse("/etc/cw/t.ini", text,
+	    sizeof(text) - 1, err, sizeof(err));
+
+	(void)state;
+	assert_non_null(ini);
+	assert_string_equal(cw_ini_path(ini, "a", "rel", ""), "/etc/cw/x/y");
+	assert_string_equal(cw_ini_path(ini, "a", "rel", ""), "/etc/cw/x/y");
+	assert_string_equal(cw_ini_str(ini, "a", "rel", ""), "x/y");
+	assert_string_equal(cw_ini_path(ini, "a", "abs", ""), "/x/y");
+	assert_string_equal(cw_ini_path(ini, "a", "none", "z"), "/etc/cw/z");
+	assert_string_equal(cw_ini_path(ini, "a", "empty", ""), "");
+	assert_int_equal(cw_ini_finish(ini, err, sizeof(err)), 0);
+	cw_ini_free(ini);
+	ini = cw_ini_parse("t.ini", text, sizeof(text) - 1, err, sizeof(err));
+	assert_string_equal(cw_ini_path(ini, "a", "rel", ""), "x/y");
+	cw_ini_free(ini);
+}
+
 int
 main(void)
 {
@@ -169,6 +193,7 @@ main(void)
 		cmocka_unit_test(test_bad_meaning),
 		cmocka_unit_test(test_long),
 		cmocka_unit_test(test_load),
+		cmocka_unit_test(test_path),
 	};
 
 	return cmocka_run_group_tests_name("host/ini", tests, NULL, NULL);

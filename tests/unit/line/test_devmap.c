@@ -32,7 +32,7 @@ test_times(void **state)
 	(void)state;
 	assert_string_equal(cw_devmap_name(m), "generic");
 	assert_int_equal(cw_devmap_unit(m), 255);
-	assert_int_equal(t->poll_us, 2000);
+	assert_int_equal(t->poll_us, 20000);
 	assert_int_equal(t->busy_us, 1000);
 	assert_int_equal(t->dead_us, 3000000);
 	cw_devmap_free(m);
@@ -318,9 +318,9 @@ test_bad_profiles(void **state)
 	    "[station] state: must be");
 	bad_profile("sequence = holding 10 + 4*i", "sequence = input 10 + 4*i",
 	    "sequence: must be a holding register");
-	bad_profile("poll_ms = 2", "poll_ms = 0",
+	bad_profile("poll_ms = 20", "poll_ms = 0",
 	    "poll_ms: must be milliseconds from 0.1 to 60000");
-	bad_profile("poll_ms = 2", "poll_ms = nan", "poll_ms: must be");
+	bad_profile("poll_ms = 20", "poll_ms = nan", "poll_ms: must be");
 	bad_profile("word_order = high", "word_order = up",
 	    "word_order: must be high or low");
 	bad_profile("good = 2", "good = 1",

@@ -180,12 +180,19 @@ test_first_message(void **state)
 	assert_int_equal(refusal(f, &m), CW_ESTATE);
 
 	/* Another version of the link. */
-	conn = fake_connect(f);
-	len = cw_frame_seal(buf, CW_RLINK_VERSION + 1, CW_RL_HELLO, 1, 20);
-	fake_bytes(f, conn, buf, len);
-	assert_true(f->closed[conn]);
-	assert_int_equal(refusal(f, &m), CW_EVERSION);
-	assert_non_null(strstr(m.text, "version 1"));
+	for (int step = -1; step <= 1; step += 2) {
+		conn = fake_connect(f);
+		len = cw_frame_seal(buf, (uint8_t)(CW_RLINK_VERSION + step),
+		    CW_RL_HELLO, 1, 20);
+		fake_bytes(f, conn, buf, len);
+		assert_true(f->closed[conn]);
+		assert_int_equal(refusal(f, &m), CW_EVERSION);
+		assert_string_equal(m.text, step < 0 ?
+		    "this reader speaks reader-link version 1, the terminal "
+		    "version 0; update the terminal" :
+		    "this reader speaks reader-link version 1, the terminal "
+		    "version 2; update the reader");
+	}
 
 	/* A HELLO whose body is nonsense. */
 	conn = fake_connect(f);
