@@ -131,6 +131,25 @@ fenced_again(struct cw_line *l, uint64_t order, uint64_t record, uint32_t epoch)
 	    .epoch = epoch });
 }
 
+/*
+ * Whether this epoch can be said to be revoked: it is the one that was fenced,
+ * or an earlier one, which only a platform that was set back still offers.  Of
+ * an earlier one a result may be on its way up, and that says more.
+ */
+static bool
+is_fenced(const struct cw_line *l, const struct cw_ln_order *o,
+    const struct cw_ln_rec *r, uint32_t epoch)
+{
+	if (r->fate != CW_LN_FENCED || epoch > r->epoch)
+		return false;
+	if (epoch == r->epoch)
+		return true;
+	for (const struct cw_ln_out *e = l->out; e != NULL; e = e->next)
+		if (e->end.order == o->id && e->end.record == r->record)
+			return false;
+	return !l->settle;
+}
+
 /* Fences (record, epoch) and answers when that is durable. */
 static void
 fence(struct cw_line *l, struct cw_ln_order *o, uint64_t record, uint32_t epoch)
@@ -185,7 +204,7 @@ cw_ln_revoke_msg(struct cw_line *l, const struct cw_pl_revoke *m)
 	if (m->epoch > r->epoch) {
 		if (r->have == NULL || r->have->epoch <= m->epoch)
 			fence(l, o, m->record, m->epoch);
-	} else if (m->epoch == r->epoch && r->fate == CW_LN_FENCED) {
+	} else if (is_fenced(l, o, r, m->epoch)) {
 		fenced_again(l, m->order, m->record, m->epoch);
 	}
 	/* Begun: its RESULT is the answer, and is repeated by itself. */
@@ -228,7 +247,7 @@ cw_ln_lease_msg(struct cw_line *l, const struct cw_pl_lease *m)
 		/* The platform has forgotten that it took the lease back (it
 		 * was restarted, REVOKED was lost): told so, or it would offer
 		 * this epoch for ever. */
-		if (m->epoch == r->epoch && r->fate == CW_LN_FENCED)
+		if (is_fenced(l, o, r, m->epoch))
 			fenced_again(l, m->order, m->record, m->epoch);
 		return;
 	}
