@@ -6,8 +6,8 @@
 #include <stdint.h>
 
 /*
- * Memory of mbedTLS on a board without a heap: one fixed pool.  Sizes measured
- * by scripts/link-size.sh stand in docs/design/link.md.  Only in firmware builds,
+ * Memory of mbedTLS on a board without a heap: one fixed pool, whose size
+ * tests/unit/link/firmware.sh proves.  Only in firmware builds,
  * whose mbedTLS has MBEDTLS_MEMORY_BUFFER_ALLOC_C (boards/link/mbedtls_config.h).
  *
  *	static uint64_t pool[CW_LINK_HEAP_BYTES(2) / 8];
@@ -15,7 +15,7 @@
  *
  * A pool that is full costs the new connection, never an open one.
  */
-#define CW_LINK_HEAP_BYTES(conns) (2048u + (conns) * 13312u)
+#define CW_LINK_HEAP_BYTES(conns) (1024u + (conns) * 10240u)
 
 /* mem is used for ever; aligned to 8. */
 void cw_link_heap_init(void *mem, size_t len);

@@ -33,6 +33,7 @@ struct cw_link {
 	char identity[CW_LINK_ID_MAX + 1];
 	uint8_t key[CW_LINK_KEY_LEN];
 	mbedtls_ssl_config conf;
+	int suite[3];			/* best first, then 0 */
 	struct session session[CW_LINK_CONNS_MAX];
 	struct cw_link_stats stats;
 	struct cw_event pass;		/* goes to the core as it is */
@@ -43,11 +44,8 @@ struct cw_link {
 	uint8_t plain[CW_LINK_RECORD_MAX];
 };
 
-static const int suite_plain[] = { MBEDTLS_TLS_PSK_WITH_AES_128_CCM, 0 };
-static const int suite_forward[] = {
-	MBEDTLS_TLS_ECDHE_PSK_WITH_CHACHA20_POLY1305_SHA256,
-	MBEDTLS_TLS_PSK_WITH_AES_128_CCM, 0,
-};
+#define SUITE_PLAIN MBEDTLS_TLS_PSK_WITH_AES_128_CCM
+#define SUITE_FORWARD MBEDTLS_TLS_ECDHE_PSK_WITH_CHACHA20_POLY1305_SHA256
 
 const char *
 cw_link_why_name(enum cw_link_why why)
@@ -218,6 +216,8 @@ cw_link_set_key(struct cw_link *l, const char *identity,
 int
 cw_link_init(struct cw_link *l, const struct cw_link_config *cfg)
 {
+	size_t n = 0;
+
 	memset(l, 0, sizeof *l);
 	if (cfg->net == NULL || cfg->random == NULL || cfg->conn_cnt == 0 ||
 	    cfg->conn_cnt > CW_LINK_CONNS_MAX ||
@@ -226,6 +226,11 @@ cw_link_init(struct cw_link *l, const struct cw_link_config *cfg)
 	l->cfg = *cfg;
 	l->cfg.identity = NULL;
 	l->cfg.key = NULL;
+
+	/* A suite that mbedTLS was built without must not be in the list. */
+	if (cfg->forward && mbedtls_ssl_ciphersuite_from_id(SUITE_FORWARD) != NULL)
+		l->suite[n++] = SUITE_FORWARD;
+	l->suite[n] = SUITE_PLAIN;
 
 	mbedtls_ssl_config_init(&l->conf);
 	if (mbedtls_ssl_config_defaults(&l->conf, MBEDTLS_SSL_IS_SERVER,
@@ -237,8 +242,7 @@ cw_link_init(struct cw_link *l, const struct cw_link_config *cfg)
 	    MBEDTLS_SSL_MINOR_VERSION_3);
 	mbedtls_ssl_conf_max_version(&l->conf, MBEDTLS_SSL_MAJOR_VERSION_3,
 	    MBEDTLS_SSL_MINOR_VERSION_3);
-	mbedtls_ssl_conf_ciphersuites(&l->conf,
-	    cfg->forward ? suite_forward : suite_plain);
+	mbedtls_ssl_conf_ciphersuites(&l->conf, l->suite);
 	(void)mbedtls_ssl_conf_max_frag_len(&l->conf,
 	    MBEDTLS_SSL_MAX_FRAG_LEN_4096);
 	mbedtls_ssl_conf_rng(&l->conf, on_random, l);

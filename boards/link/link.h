@@ -73,8 +73,9 @@ struct cw_link_config {
 	void (*ended)(void *dev, int conn, enum cw_link_why why);
 	const char *identity;	/* 1..CW_LINK_ID_MAX printable characters; copied */
 	const uint8_t *key;	/* CW_LINK_KEY_LEN bytes; copied */
-	/* random is true: ECDHE-PSK first, so that a key that leaks later opens
-	 * no recorded link.  Costs some 25 million instructions a handshake. */
+	/* random is true: ECDHE-PSK first, if mbedTLS was built with it, so that a
+	 * key that leaks later opens no recorded link.  Costs some 25 million
+	 * instructions a handshake. */
 	bool forward;
 	uint8_t conn_cnt;	/* 1..CW_LINK_CONNS_MAX sessions at a time */
 };

@@ -39,6 +39,9 @@
 #define MBEDTLS_PLATFORM_NO_STD_FUNCTIONS
 #define MBEDTLS_MEMORY_BUFFER_ALLOC_C
 #define MBEDTLS_MEMORY_ALIGN_MULTIPLE 8
+/* A pool that was written over by somebody: an assertion of the board. */
+#define MBEDTLS_PLATFORM_EXIT_MACRO cw_link_heap_broken
+_Noreturn void cw_link_heap_broken(int status);
 
 #include "mbedtls/check_config.h"
 
