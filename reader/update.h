@@ -71,10 +71,12 @@ struct cw_update {
 	enum cw_update_state state;
 	int slot;		/* where to */
 	struct cw_fwimg img;
-	uint32_t off;		/* of the image under way, header included */
+	uint32_t off;		/* bytes of the image under way, header included */
+	uint32_t erased;	/* bytes of the slot that are erased */
 	uint32_t skip_left;
+	bool skipped;		/* an image of the other slot was passed over */
 	uint8_t hdr[CW_FWIMG_HDR];
-	uint8_t odd;		/* first byte of a half-word */
+	uint8_t odd;		/* first byte of a half-word that is not whole yet */
 	const char *why;
 };
 

@@ -13,7 +13,7 @@
  * for the place where it stands.  Bytes in docs/spec/firmware-image.md.
  *
  *	err = cw_fwimg_parse(&h, buf, len);
- *	err = cw_fwimg_verify(&h, buf, &check);		signature over the header
+ *	err = cw_fwimg_verify(buf, &check);		signature over the header
  *	err = cw_fwimg_verify_body(&h, buf + CW_FWIMG_HDR, len);
  *
  * The header holds the SHA-256 of the program, and the signature covers the
