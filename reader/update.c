@@ -132,7 +132,7 @@ header_take(struct cw_update *u)
 	if (cw_fwimg_verify(u->hdr, &u->cfg.check) < 0)
 		return failed(u, CW_EDENIED, "the signature is not by this "
 		    "reader's key; send an image signed for this reader");
-	if (strcmp(h->board, u->cfg.board) != 0)
+	if (!cw_fwimg_is_for(h, u->cfg.board))
 		return failed(u, CW_EUNSUPPORTED, "the image is for another "
 		    "board; send the one for this board");
 	if (h->addr == map->slot_addr[1 - u->slot] && h->body_len <=

@@ -61,6 +61,14 @@ cw_fwimg_parse(struct cw_fwimg *h, const uint8_t *buf, size_t len)
 	return 0;
 }
 
+bool
+cw_fwimg_is_for(const struct cw_fwimg *h, const char *board)
+{
+	size_t len = strlen(board);
+
+	return len == strlen(h->board) && memcmp(board, h->board, len) == 0;
+}
+
 int
 cw_fwimg_verify(const uint8_t *buf, const struct cw_fwimg_check *check)
 {

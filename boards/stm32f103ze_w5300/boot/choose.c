@@ -28,7 +28,7 @@ slot_verify(struct cw_boot *b, int slot)
 	err = cw_fwimg_parse(h, p, CW_FWIMG_HDR);
 	if (err < 0)
 		return err;
-	if (h->addr != map->slot_addr[slot] || strcmp(h->board, b->cfg.board) != 0)
+	if (h->addr != map->slot_addr[slot] || !cw_fwimg_is_for(h, b->cfg.board))
 		return CW_EUNSUPPORTED;
 	if (h->body_len > map->slot_len - CW_FWIMG_HDR)
 		return CW_ETOOBIG;

@@ -57,6 +57,9 @@ struct cw_fwimg_check {
  * a newer tool; CW_ERANGE: a length or counter that cannot be. */
 int cw_fwimg_parse(struct cw_fwimg *h, const uint8_t *buf, size_t len);
 
+/* Is it for this board?  board: NUL-terminated. */
+bool cw_fwimg_is_for(const struct cw_fwimg *h, const char *board);
+
 /* buf: the CW_FWIMG_HDR bytes that h was parsed of. 0, or CW_EDENIED. */
 int cw_fwimg_verify(const uint8_t *buf, const struct cw_fwimg_check *check);
 
