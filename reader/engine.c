@@ -149,9 +149,10 @@ us_since(const struct cw_reader *r, uint64_t then_us)
 	return us > UINT32_MAX ? UINT32_MAX : (uint32_t)us;
 }
 
-/* Everything of the record but what the terminal has asked to see. */
+/* Everything of the record but what the terminal has asked to see.  With `keep`
+ * the card goes on, and so do the block numbers of T=1. */
 static void
-run_wipe(struct cw_reader *r, struct cw_reader_slot *s)
+run_wipe(struct cw_reader *r, struct cw_reader_slot *s, bool keep)
 {
 	job_wipe(r, s, 0);
 	cw_reader_result_redact(&s->kept[s->run]);
@@ -159,6 +160,10 @@ run_wipe(struct cw_reader *r, struct cw_reader_slot *s)
 	cw_wipe(s->chars, sizeof s->chars);
 	cw_wipe(s->rsp, sizeof s->rsp);
 	cw_wipe(&s->t0, sizeof s->t0);
+	if (keep)
+		cw_t1_wipe(&s->t1);
+	else
+		cw_wipe(&s->t1, sizeof s->t1);
 	cw_wipe(&s->out, sizeof s->out);
 	cw_wipe(&s->step, sizeof s->step);
 	s->rsp_len = 0;
@@ -180,13 +185,13 @@ cw_reader_engine_end(struct cw_reader *r, struct cw_reader_slot *s,
 	s->ask_owed = false;
 	s->act_pps = false;
 	if (s->state == CW_SLOT_DEACTIVATE) {
-		run_wipe(r, s);
+		run_wipe(r, s, false);
 		return;
 	}
 
 	/* The board lets go of the buffers before they are wiped. */
 	cw_reader_line_stop(r, s);
-	run_wipe(r, s);
+	run_wipe(r, s, keep);
 	if (s->powered && !keep) {
 		cw_reader_slot_off(r, s);
 	} else {

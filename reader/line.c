@@ -164,6 +164,8 @@ act_try(struct cw_reader *r, struct cw_reader_slot *s, bool warm)
 
 	s->atr.raw_len = 0;
 	s->inverse = false;
+	s->pps_done = false;
+	s->protocol = CW_READER_NO_T;
 	s->ta1 = 0x11;
 	if (!s->powered)
 		return act_power(r, s, true);
@@ -231,6 +233,46 @@ cw_reader_line_activate(struct cw_reader *r, struct cw_reader_slot *s,
 }
 
 /*
+ * T=0 or T=1: in specific mode TA2 says it, else the first offered is in force
+ * without PPS (6.3.1), and one of ours that stands later can be had by PPS.
+ */
+static uint8_t
+protocol_of(const struct cw_atr *a)
+{
+	if (a->specific)
+		return (a->ta2 & 0x0f) <= 1 ? a->ta2 & 0x0f : CW_READER_NO_T;
+	if (a->first_t <= 1)
+		return a->first_t;
+	if ((a->protocols & 1) != 0)
+		return 0;
+	return (a->protocols & 2) != 0 ? 1 : CW_READER_NO_T;
+}
+
+/*
+ * Characters are sent by the rules of T=1 from the first block on: ATR and PPS
+ * keep 12 etu for N = 255, and the error signal.
+ */
+int
+cw_reader_line_protocol(struct cw_reader *r, struct cw_reader_slot *s)
+{
+	struct cw_card_line line = s->line;
+	struct cw_t1_cfg cfg;
+	int err;
+
+	if (s->protocol != 1 || line.t1)
+		return 0;
+	line.t1 = true;
+	line.guard_etu = cw_t1_guard_etu(&s->atr);
+	line.turn_etu = CW_T1_BGT_ETU;
+	err = line_set(r, s, &line);
+	if (err < 0)
+		return err;
+	cw_t1_config(&cfg, &s->atr, line.etu_clk);
+	cw_t1_init(&s->t1, &cfg);
+	return 0;
+}
+
+/*
  * The answer is whole: 12 + N guard time (8.3, N = 255 means 12 in T=0), and in
  * specific mode the F and D of TA1 at once, unless TA2 says that they are
  * implicit (8.3, bit 5).
@@ -252,6 +294,7 @@ atr_whole(struct cw_reader *r, struct cw_reader_slot *s)
 		return;
 	}
 	s->inverse = s->atr.convention == CW_INVERSE;
+	s->protocol = protocol_of(&s->atr);
 	line.convention = s->atr.convention;
 	if (s->atr.tc1 != 255)
 		line.guard_etu = (uint16_t)(GUARD_ETU_RESET + s->atr.tc1);
@@ -402,6 +445,8 @@ speed_best(struct cw_reader *r, struct cw_reader_slot *s, uint8_t cap)
 			l->clk_hz = fmax_hz;
 		l->guard_etu = s->line.guard_etu;
 		l->convention = s->line.convention;
+		l->turn_etu = s->line.turn_etu;
+		l->t1 = s->line.t1;
 		s->ta1_want = ta1;
 		return (uint64_t)l->clk_hz * s->line.etu_clk >
 		    (uint64_t)s->line.clk_hz * etu_clk;
@@ -423,14 +468,23 @@ void
 cw_reader_line_pps(struct cw_reader *r, struct cw_reader_slot *s,
     uint8_t ta1_max)
 {
+	bool fast;
 	int len, err;
 
-	if (s->atr.specific || s->ta1 != 0x11 || !speed_best(r, s, ta1_max)) {
+	/* Once blocks or headers were exchanged it is too late (6.3.1). */
+	fast = !s->atr.specific && s->ta1 == 0x11 && !s->line.t1 &&
+	    speed_best(r, s, ta1_max);
+	if (s->pps_done || (!fast &&
+	    (s->atr.specific || s->protocol == s->atr.first_t))) {
 		cw_reader_engine_step_end(r, s, CW_OUT_GOOD);
 		return;
 	}
+	if (!fast) {
+		s->line_want = s->line;
+		s->ta1_want = s->ta1;
+	}
 	cw_reader_slot_set(r, s, CW_SLOT_PPS);
-	len = cw_pps_build(s->pps, 0, s->ta1_want);
+	len = cw_pps_build(s->pps, s->protocol, s->ta1_want);
 	s->pps_len = 0;
 	err = cw_reader_line_send(r, s, s->pps, (size_t)len);
 	if (err < 0)
@@ -442,7 +496,7 @@ pps_whole(struct cw_reader *r, struct cw_reader_slot *s)
 {
 	int n, err;
 
-	n = cw_pps_judge(0, s->ta1_want, s->pps, s->pps_len);
+	n = cw_pps_judge(s->protocol, s->ta1_want, s->pps, s->pps_len);
 	if (n < 0) {
 		pps_repair(r, s, cw_err_name(n));
 		return;
@@ -455,6 +509,7 @@ pps_whole(struct cw_reader *r, struct cw_reader_slot *s)
 		}
 		s->ta1 = s->ta1_want;
 	}
+	s->pps_done = true;
 	cw_reader_engine_step_end(r, s, CW_OUT_GOOD);
 }
 

@@ -9,6 +9,7 @@
 #include "cw/rlink.h"
 #include "cw/sha256.h"
 #include "cw/t0.h"
+#include "cw/t1.h"
 #include "reader.h"
 
 /*
@@ -35,9 +36,11 @@
 /* HELLO: header 20, name 1 + 63, session 8. */
 #define CW_READER_HELLO_CAP 128
 /* A block command of LOAD (cw_prog_load_block: 260) or characters in inverse
- * convention (T=0 sends at most 5 + 255 at once). */
+ * convention (T=0 sends at most 5 + 255 at once, T=1 a block of 259). */
 #define CW_READER_LINE_CAP 264
 #define CW_READER_LOG_MAX 160
+/* No protocol that we speak is offered. */
+#define CW_READER_NO_T 15
 
 #define CW_READER_ASK_MS 30000
 #define CW_READER_HELLO_MS 10000
@@ -124,10 +127,13 @@ struct cw_reader_slot {
 	uint8_t ta1;		/* F and D in use */
 	uint8_t ta1_want;	/* under negotiation */
 	struct cw_card_line line_want;
+	bool pps_done;		/* in this activation, and agreed upon */
 	uint8_t pps_len;
 	uint8_t pps[6];
 
+	uint8_t protocol;	/* T, chosen when the ATR is whole; CW_READER_NO_T */
 	struct cw_t0 t0;
+	struct cw_t1 t1;	/* in use when line.t1 */
 	struct cw_tpdu_out out;
 	uint8_t cmd[CW_READER_LINE_CAP];	/* LOAD block */
 	uint8_t chars[CW_READER_LINE_CAP];	/* inverted characters */
@@ -258,6 +264,8 @@ int cw_reader_line_send(struct cw_reader *r, struct cw_reader_slot *s,
     const uint8_t *buf, size_t len);
 int cw_reader_line_recv(struct cw_reader *r, struct cw_reader_slot *s,
     size_t cap, uint32_t wait_etu);
+/* Makes the line one of T=1 if that is the protocol and it is not yet: 0 or CW_E*. */
+int cw_reader_line_protocol(struct cw_reader *r, struct cw_reader_slot *s);
 /* Work waiting time of T=0 at the speed in use (10.2). */
 uint32_t cw_reader_line_wt(const struct cw_reader_slot *s);
 void cw_reader_line_activate_event(struct cw_reader *r,

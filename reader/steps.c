@@ -7,7 +7,7 @@
 
 /* What each step of a program does. */
 
-/* How a step ends when the port or the T=0 engine reports err. */
+/* How a step ends when the port or the protocol's engine reports err. */
 static enum cw_outcome
 line_outcome(const struct cw_reader_slot *s, int err)
 {
@@ -54,14 +54,26 @@ sw_outcome(const struct cw_prog_step *st)
 }
 
 static void
-t0_drive(struct cw_reader *r, struct cw_reader_slot *s);
+command_drive(struct cw_reader *r, struct cw_reader_slot *s);
+
+/* Begins one command in the card's protocol: 0, or what the engine says. */
+static int
+command_start(struct cw_reader_slot *s, const uint8_t *apdu, size_t len)
+{
+	struct cw_t0_cfg cfg = { cw_reader_line_wt(s), 0, false };
+
+	if (s->line.t1)
+		return cw_t1_start(&s->t1, apdu, len, s->rsp, sizeof s->rsp,
+		    &s->out);
+	return cw_t0_start(&s->t0, &cfg, apdu, len, s->rsp, sizeof s->rsp,
+	    &s->out);
+}
 
 /* The next block of a LOAD, or the end of the step. */
 static void
 load_next(struct cw_reader *r, struct cw_reader_slot *s)
 {
 	const struct cw_prog_load *l = &s->step.u.load;
-	struct cw_t0_cfg cfg = { cw_reader_line_wt(s), 0, false };
 	const uint8_t *image;
 	int n;
 
@@ -76,12 +88,11 @@ load_next(struct cw_reader *r, struct cw_reader_slot *s)
 	}
 	n = cw_prog_load_block(l, s->block_idx, image, s->cmd, sizeof s->cmd);
 	if (n >= 0)
-		n = cw_t0_start(&s->t0, &cfg, s->cmd, (size_t)n, s->rsp,
-		    sizeof s->rsp, &s->out);
+		n = command_start(s, s->cmd, (size_t)n);
 	if (n < 0)
 		cw_reader_engine_step_end(r, s, CW_OUT_PROGRAM);
 	else
-		t0_drive(r, s);
+		command_drive(r, s);
 }
 
 /* An APDU has its answer. */
@@ -109,11 +120,11 @@ apdu_done(struct cw_reader *r, struct cw_reader_slot *s)
 }
 
 /*
- * Does what the T=0 engine wants.  From the first send of a personal step on
+ * Does what the engine wants.  From the first send of a personal step on
  * the card counts as touched, whatever becomes of it.
  */
 static void
-t0_drive(struct cw_reader *r, struct cw_reader_slot *s)
+command_drive(struct cw_reader *r, struct cw_reader_slot *s)
 {
 	int err = 0;
 
@@ -138,9 +149,9 @@ t0_drive(struct cw_reader *r, struct cw_reader_slot *s)
 		cw_reader_engine_step_end(r, s, line_outcome(s, err));
 }
 
-/* The event in the T=0 engine's terms; false for one that it must not see. */
+/* The event in the engine's terms; false for one that it must not see. */
 static bool
-t0_event(const struct cw_reader_slot *s, const struct cw_event *ev,
+tpdu_event(const struct cw_reader_slot *s, const struct cw_event *ev,
     struct cw_tpdu_ev *t)
 {
 	bool sending = s->out.want == CW_TPDU_SEND;
@@ -152,7 +163,7 @@ t0_event(const struct cw_reader_slot *s, const struct cw_event *ev,
 	} else if (ev->kind == CW_EV_NACK) {
 		t->kind = CW_TPDU_EV_NACK;
 		t->idx = ev->idx;
-		return ev->idx < s->out.tx_len;
+		return !s->line.t1 && ev->idx < s->out.tx_len;
 	} else if (ev->kind == CW_EV_RECV) {
 		t->kind = CW_TPDU_EV_RX;
 		t->buf = ev->buf;
@@ -174,7 +185,7 @@ cw_reader_steps_command_event(struct cw_reader *r, struct cw_reader_slot *s,
 	size_t i;
 
 	/* A board that is stuck in a send, or that says what cannot be. */
-	if (!t0_event(s, ev, &t)) {
+	if (!tpdu_event(s, ev, &t)) {
 		cw_reader_engine_step_end(r, s, CW_OUT_READER);
 		return;
 	}
@@ -183,8 +194,11 @@ cw_reader_steps_command_event(struct cw_reader *r, struct cw_reader_slot *s,
 			s->chars[i] = cw_atr_invert(t.buf[i]);
 		t.buf = s->chars;
 	}
-	cw_t0_step(&s->t0, &t, &s->out);
-	t0_drive(r, s);
+	if (s->line.t1)
+		cw_t1_step(&s->t1, &t, &s->out);
+	else
+		cw_t0_step(&s->t0, &t, &s->out);
+	command_drive(r, s);
 }
 
 /* ---- the steps ---------------------------------------------------------- */
@@ -216,16 +230,28 @@ cw_reader_steps_activated(struct cw_reader *r, struct cw_reader_slot *s,
 	cw_reader_engine_step_end(r, s, outcome);
 }
 
-/* An active card that offers T=0, or the outcome to end with. */
+/* An active card that offers a protocol of ours, or the outcome to end with. */
 static enum cw_outcome
 card_usable(const struct cw_reader_slot *s)
 {
 	if (!s->powered || s->atr.raw_len == 0)
 		return CW_OUT_PROGRAM;
-	if (s->atr.specific ? (s->atr.ta2 & 0x0f) != 0 :
-	    (s->atr.protocols & 1) == 0)
+	return s->protocol == CW_READER_NO_T ? CW_OUT_PROTO : CW_OUT_GOOD;
+}
+
+/* The same for a command: the protocol is in force, or comes into force. */
+static enum cw_outcome
+card_ready(struct cw_reader *r, struct cw_reader_slot *s)
+{
+	enum cw_outcome outcome = card_usable(s);
+	int err;
+
+	if (outcome != CW_OUT_GOOD)
+		return outcome;
+	if (!s->atr.specific && !s->pps_done && s->protocol != s->atr.first_t)
 		return CW_OUT_PROTO;
-	return CW_OUT_GOOD;
+	err = cw_reader_line_protocol(r, s);
+	return err < 0 ? line_outcome(s, err) : CW_OUT_GOOD;
 }
 
 static void
@@ -242,26 +268,24 @@ step_pps(struct cw_reader *r, struct cw_reader_slot *s)
 static void
 step_apdu(struct cw_reader *r, struct cw_reader_slot *s)
 {
-	struct cw_t0_cfg cfg = { cw_reader_line_wt(s), 0, false };
-	enum cw_outcome outcome = card_usable(s);
+	enum cw_outcome outcome = card_ready(r, s);
 
-	if (outcome == CW_OUT_GOOD && cw_t0_start(&s->t0, &cfg,
-	    s->step.u.apdu.buf, s->step.u.apdu.len, s->rsp, sizeof s->rsp,
-	    &s->out) < 0)
+	if (outcome == CW_OUT_GOOD && command_start(s, s->step.u.apdu.buf,
+	    s->step.u.apdu.len) < 0)
 		outcome = CW_OUT_PROGRAM;
 	if (outcome != CW_OUT_GOOD) {
 		cw_reader_engine_step_end(r, s, outcome);
 		return;
 	}
 	cw_reader_slot_set(r, s, CW_SLOT_COMMAND);
-	t0_drive(r, s);
+	command_drive(r, s);
 }
 
 static void
 step_load(struct cw_reader *r, struct cw_reader_slot *s)
 {
 	const struct cw_prog_load *l = &s->step.u.load;
-	enum cw_outcome outcome = card_usable(s);
+	enum cw_outcome outcome = card_ready(r, s);
 
 	if (outcome == CW_OUT_GOOD &&
 	    !cw_reader_store_holds(r, l->digest, l->off, l->len))
