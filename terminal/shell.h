@@ -53,6 +53,7 @@ struct shell_link {
 	unsigned int idx;	/* reader; unused for the platform */
 	bool platform;
 	bool open;		/* told the line that it is up */
+	bool heard;		/* a frame has come on this connection */
 	char ip[48];
 	uint16_t port;
 	struct cw_conn *conn;	/* NULL: none */

@@ -63,6 +63,7 @@ on_frame(struct cw_conn *c, void *ctx, const struct cw_frame *f)
 
 	if (k->conn == NULL)
 		return;
+	k->heard = true;
 	if (k->platform)
 		err = platform_frame(k, f);
 	else
@@ -83,6 +84,17 @@ on_frame(struct cw_conn *c, void *ctx, const struct cw_frame *f)
 	cw_conn_close(c);
 }
 
+/* A reader with a key says nothing to who does not speak TLS. */
+static const char *
+plain_hint(const struct shell_link *k)
+{
+	if (k->platform || k->heard || !k->open ||
+	    !k->sh->cfg.secure[k->idx].plain)
+		return "";
+	return " without a word on a plain link (a reader with a key wants "
+	    "link = tls)";
+}
+
 static void
 on_closed(struct cw_conn *c, void *ctx, int err, const char *text)
 {
@@ -99,10 +111,10 @@ on_closed(struct cw_conn *c, void *ctx, int err, const char *text)
 	    now - k->told_us > TELL_US)) {
 		k->told_us = now;
 		cw_log(CW_LOG_WARN, k->platform ? "platform.down" : "reader.down",
-		    "peer=%s:%u err=%s why=\"%s\": tried again every %u s until "
+		    "peer=%s:%u err=%s why=\"%s%s\": tried again every %u s until "
 		    "it answers; see that it runs and that the address in %s is "
 		    "right", k->ip, k->port, cw_err_name(err), text,
-		    WAIT_MAX_MS / 1000, k->sh->cfg.path);
+		    plain_hint(k), WAIT_MAX_MS / 1000, k->sh->cfg.path);
 	}
 	k->open = false;
 	k->fails++;
@@ -133,6 +145,7 @@ link_connect(struct shell_link *k)
 		c.psk_key = k->sh->cfg.secure[k->idx].key;
 	}
 	k->retry_us = UINT64_MAX;
+	k->heard = false;
 	k->conn = cw_conn_connect(&c, k->ip, k->port);
 	if (k->conn == NULL)
 		link_later(k);

@@ -43,7 +43,7 @@ static const struct cw_cmd cmds[] = {
 	  cw_order_act_run },
 	{ "reader", "list", "", 0, 0, B(LINE), 0,
 	  "list the readers of all lines", cw_reader_list_run },
-	{ "reader", "enrol", "IDENTITY...", 1, 64, B(KEYS) | B(SHOW), 0,
+	{ "reader", "enrol", "ID...", 1, 64, B(KEYS) | B(SHOW), 0,
 	  "draw the link key of a reader", cw_enrol_run },
 	{ "line", "list", "", 0, 0, 0, 0,
 	  "list the lines", cw_line_list_run },

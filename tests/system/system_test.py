@@ -10,6 +10,7 @@ record is issued, and the cards in the bins say the same when they are read one
 by one.
 """
 import csv
+import json
 import os
 import shutil
 import signal
@@ -303,19 +304,9 @@ class Jams(Line):
         self.settle(order, data)
 
 
-class Peers(Line):
-    def test_reader_down_at_start(self):
-        self.plant.make()
-        late = 'reader-1.2'
-        for name in sorted(self.plant.argv, key=lambda n: n.startswith('line')):
-            if name != late:
-                self.plant.start(name)
-        self.plant.wait_ready()
-        order, data = self.submit()
-        self.wait_issued(order, 4)
-        self.plant.start(late)
-        report = self.settle(order, data)
-        self.assertEqual(report['cos']['sent'], 2)
+class Plain(Line):
+    """Without TLS towards the readers: test orders, and peers by hand."""
+    opt = {'plain': True}
 
     def test_second_terminal_is_refused_by_reader(self):
         self.plant.up()
@@ -348,6 +339,35 @@ class Peers(Line):
                         break
         order, data = self.submit()
         self.settle(order, data)
+
+    def test_production_order_is_refused(self):
+        self.plant.up()
+        order, _ = self.submit('--production')
+        end = time.monotonic() + 20
+        while True:
+            show = self.plant.ask('order', 'show', order)[1]
+            if show['state'] == 'blocked':
+                break
+            self.assertLess(time.monotonic(), end, show)
+            time.sleep(0.05)
+        self.assertIn('its link is plain', json.dumps(show))
+        self.assertEqual(show['records']['issued'], 0)
+        self.assertFalse([c for c in self.plant.cards() if c['bin'] == 'good'])
+
+
+class Peers(Line):
+    def test_reader_down_at_start(self):
+        self.plant.make()
+        late = 'reader-1.2'
+        for name in sorted(self.plant.argv, key=lambda n: n.startswith('line')):
+            if name != late:
+                self.plant.start(name)
+        self.plant.wait_ready()
+        order, data = self.submit()
+        self.wait_issued(order, 4)
+        self.plant.start(late)
+        report = self.settle(order, data)
+        self.assertEqual(report['cos']['sent'], 2)
 
     def test_no_certificate_no_entry(self):
         self.plant.up()
