@@ -9,13 +9,10 @@
 #include "cw/bytes.h"
 #include "cw/cosimg.h"
 #include "cw/frame.h"
-#include "cw/pps.h"
 #include "host_private.h"
 
 #define QUEUE_LEN ((size_t)CW_RLINK_QUEUE * CW_PROG_MAX)
 #define LINK_LEN ((size_t)CW_FRAME_HDR + CW_RLINK_BODY_MAX)
-/* Table 7 allows more for some F; the line of this board stops here. */
-#define CLK_MAX_HZ 5000000u
 
 uint64_t
 cw_host_now_us(void)
@@ -122,17 +119,9 @@ static const struct cw_image_ops store_ops = { store_write, store_lend };
 int
 cw_host_best_line(void *dev, uint8_t slot, uint8_t ta1, struct cw_card_line *line)
 {
-	uint16_t fi;
-	uint32_t fmax_hz;
-	uint8_t di;
-
 	(void)dev;
 	(void)slot;
-	if (cw_pps_fidi(ta1, &fi, &fmax_hz, &di) < 0)
-		return CW_ERANGE;
-	line->clk_hz = fmax_hz < CLK_MAX_HZ ? fmax_hz : CLK_MAX_HZ;
-	line->etu_clk = (fi + di / 2u) / di;
-	return 0;
+	return cw_contact_client_best_line(ta1, line);
 }
 
 /* ---- events -------------------------------------------------------------- */

@@ -2,8 +2,8 @@
 #ifndef CW_HOST_PRIVATE_H
 #define CW_HOST_PRIVATE_H
 
+#include "boards/contact/client.h"
 #include "boards/link/link.h"
-#include "contact.h"
 #include "cw/err.h"
 #include "host.h"
 
@@ -13,7 +13,7 @@
  *	board.c	events in and out of the core, time, store, log
  *	net.c	the terminal's connections
  *	secure.c	the TLS layer between net.c and the core
- *	sim.c	card back end: client of the contact link
+ *	sim.c	card back end: a station of the contact link
  *	null.c	card back end: a card that takes no time
  *	addr.c	addresses on the command line
  */
@@ -21,7 +21,6 @@
 #define CW_HOST_EVENTS 32
 /* What may wait for a terminal that does not read. */
 #define CW_HOST_OUT_MAX 65536
-#define CW_HOST_FIFO 512
 
 struct cw_host_conn;
 
@@ -36,7 +35,7 @@ struct cw_host_backend {
 };
 extern const struct cw_host_backend cw_host_sim, cw_host_null;
 
-/* sim.c: the contact link's state */
+/* sim.c */
 struct cw_host_sim_link;
 struct cw_host_sim {
 	struct sockaddr_in addr;
@@ -44,27 +43,7 @@ struct cw_host_sim {
 	struct cw_host_sim_link *link;	/* NULL: not connected */
 	uv_timer_t retry;
 	bool told;		/* a failure was logged already */
-	bool present;
-	bool fifo_ahead;	/* LISTEN goes out with CHARS */
-	bool receiving;		/* the core waits in recv */
-	bool parity;		/* behind what is in fifo */
-	uint32_t recv_wait_etu;	/* of the core's recv */
-	size_t recv_cap;
-	uint32_t listen_wait_etu;	/* of the LISTEN under way */
-	bool listening;		/* a LISTEN is not answered yet */
-	uint32_t silent_etu;	/* a LISTEN ahead of recv ended silent after */
-	uint32_t stale_taken, stale_listen;	/* answers that nobody awaits */
-	bool sending;
-	size_t sent_len;
-	uint32_t power_out;
-	uint64_t etu;		/* for the next event */
-	uint32_t bad_cnt;
-	size_t fifo_len, fifo_off;
-	uint8_t fifo[CW_HOST_FIFO];
-	size_t out_len;
-	uint8_t out[8192];
-	size_t rx_len;
-	uint8_t rx[CW_CONTACT_HDR + CW_CONTACT_BODY_MAX];
+	struct cw_contact_client client;
 };
 
 /* null.c */
@@ -80,7 +59,7 @@ struct cw_host_null {
 	uint8_t out[512];
 	uint8_t last_len;	/* data written last: what a read gives back */
 	uint8_t last[255];
-	uint8_t rx[CW_HOST_FIFO];
+	uint8_t rx[CW_CONTACT_FIFO];
 };
 
 struct cw_host {
