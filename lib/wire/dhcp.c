@@ -303,11 +303,11 @@ times_mend(struct cw_dhcp_lease *l)
 		l->rebind_s = l->renew_s;
 }
 
-/* An address that a host can have: not of nobody, a loop, a group or everyone. */
+/* An address that a host can have: not of nobody, a group or everyone. */
 static bool
 address_good(const uint8_t ip[4])
 {
-	return ip[0] != 0 && ip[0] != 127 && ip[0] < 224;
+	return ip[0] != 0 && ip[0] < 224;
 }
 
 static int
