@@ -15,30 +15,34 @@
  * custom) or a pseudo terminal.  A core: no I/O, no clock.
  *
  *	cw_console_init(&c, &cfg, now_us);
- *	due = cw_console_input(&c, buf, len, now_us);	len 0 at due
- *	while ((n = cw_console_output(&c, &out)) > 0)
+ *	if (cw_console_ready(&c) && bytes were typed, or due has come)
+ *		due = cw_console_input(&c, buf, len, now_us);
+ *	n = cw_console_output(&c, &out);
+ *	if (n > 0)
  *		cw_console_sent(&c, ... bytes of out that the UART took ...);
  *
- * Commands: docs/man/cardwright-console.7.md.  No command shows memory or a key; what is
- * typed after `key` is not echoed.  An argument that cannot be taken is answered
- * with what can.
+ * Commands: docs/man/cardwright-console.7.md.  No command shows memory or a key;
+ * what is typed as a key is not echoed and not kept.  An argument that cannot be
+ * taken is answered with what can.
  *
- * Input is not lost while output waits: what `input` cannot take (it returns
- * early only when its own ring of CW_CONSOLE_OUT is full) is dropped and counted.
+ * `load` receives with XMODEM-1K or YMODEM and hands every block to the update,
+ * which programs it before the sender is answered.
  */
 #define CW_CONSOLE_LINE 160	/* with its NUL */
 #define CW_CONSOLE_OUT 1024
-#define CW_CONSOLE_TEXT 128	/* longest line that a board may add */
+#define CW_CONSOLE_TEXT 128	/* a line of output, with its NUL */
 
 struct cw_console_ops {
-	/* Line idx (0 oldest) of the board's log into buf, no newline; its
-	 * length, or 0: no more. */
+	/* Line idx (0 oldest) of the board's log into buf, no newline, a NUL
+	 * behind it; its length, or 0: no more.  May be NULL: no log. */
 	size_t (*log_line)(void *dev, uint32_t idx, char *buf, size_t cap);
-	/* Line idx of the board's own status, after the core's; 0: no more. */
+	/* Line idx of the board's own status, after the console's; the same.  May
+	 * be NULL. */
 	size_t (*status_line)(void *dev, uint32_t idx, char *buf, size_t cap);
 	/* Restarts; called when all output has been sent. */
 	void (*reset)(void *dev);
-	/* May an update begin now?  NULL, or why not and the remedy (static). */
+	/* May an update begin now?  NULL, or why not and the remedy (static).
+	 * May be NULL: always. */
 	const char *(*busy)(void *dev);
 	/* The settings have been saved: makes use of what can change at once.
 	 * True if it takes a reset.  May be NULL: it does. */
@@ -69,8 +73,7 @@ struct cw_console_config {
 
 enum cw_console_mode {
 	CW_CON_LINE,		/* a line is being typed */
-	CW_CON_LOG,		/* lines of the log are going out */
-	CW_CON_STATUS,
+	CW_CON_LIST,		/* lines are going out as there is room */
 	CW_CON_LOAD,		/* XMODEM */
 	CW_CON_RESET,		/* restarts when the output is out */
 };
@@ -79,34 +82,43 @@ enum cw_console_mode {
 struct cw_console {
 	struct cw_console_config cfg;
 	enum cw_console_mode mode;
-	uint32_t idx;		/* LOG, STATUS: next line */
+	/* LIST: line idx into buf; its length, 0: no more */
+	size_t (*list)(struct cw_console *c, uint32_t idx, char *buf);
+	uint32_t idx;
 	bool cr;		/* the last byte was CR */
+	uint8_t esc;		/* bytes of an escape sequence are passed over */
 	bool hidden;		/* a key is being typed: no echo */
 	bool too_long;
-	uint32_t drop_cnt;	/* bytes of output that found no room */
 	size_t line_len;
 	char line[CW_CONSOLE_LINE];
-	size_t out_head, out_len;
+	char key_id[CW_SETTINGS_ID_MAX];	/* while its key is being typed */
+	size_t out_len;
 	uint8_t out[CW_CONSOLE_OUT];
-	bool load_failed;
 	struct cw_xmodem xm;
 };
 
-/* Prints the banner and the prompt. */
+/* Prints the banner and the prompt. cfg is copied, what it points to borrowed. */
 void cw_console_init(struct cw_console *c, const struct cw_console_config *cfg,
     uint64_t now_us);
 
+/* False while lines go out: what is given to input then is lost. */
+bool cw_console_ready(const struct cw_console *c);
+
 /* Bytes typed, or none at the time returned before. Returns when to be called
- * again at the latest; UINT64_MAX: only when something was typed or sent. */
+ * again at the latest; UINT64_MAX: only when something was typed. */
 uint64_t cw_console_input(struct cw_console *c, const uint8_t *buf, size_t len,
     uint64_t now_us);
 
-/* Lends the next bytes to be sent, valid until cw_console_sent or input. */
+/* Lends the bytes to be sent, valid until cw_console_sent or input; how many. */
 size_t cw_console_output(const struct cw_console *c, const uint8_t **buf);
-/* len of them have gone out; more may follow (`log`). */
+/* len of them have gone out; more may follow. */
 void cw_console_sent(struct cw_console *c, size_t len);
 
 /* True while a file is being received: the line must carry all eight bits. */
 bool cw_console_loading(const struct cw_console *c);
+
+/* The check value of a link key by which people compare it: the first four
+ * bytes of SHA-256 of "cardwright link key" and the key. */
+void cw_console_key_check(uint8_t out[4], const uint8_t key[CW_SETTINGS_KEY_LEN]);
 
 #endif

@@ -30,6 +30,7 @@ void cw_fwkey_free(struct cw_fwkey *k);
 /* The private key into a new file of mode 0600; 0, CW_EEXIST, CW_EIO. */
 int cw_fwkey_write(const struct cw_fwkey *k, const char *path);
 
+/* Can it sign?  Is it marked as a development key? */
 bool cw_fwkey_is_private(const struct cw_fwkey *k);
 bool cw_fwkey_is_development(const struct cw_fwkey *k);
 /* x and y, and the first bytes of their SHA-256. */
