@@ -16,6 +16,8 @@ if ! command -v arm-none-eabi-gcc >/dev/null 2>&1; then
 	exit 77
 fi
 
+scripts/fetch-source.sh mbedtls build/third_party/mbedtls
+
 # Meson reads the cross file once only: a changed one means a new set-up.
 mkdir -p "$dir"
 if ! cmp -s $board/cross.ini "$dir/cross.ini"; then

@@ -10,6 +10,9 @@
  * A pin is CW_PIN(port, number): port 0 is GPIOA.  Reference: RM0008 (registers),
  * the STM32F103xE data sheet (pins), the W5300 and TDA8024 data sheets.
  */
+/* As signed images name it. */
+#define CW_BOARD_NAME "stm32f103ze"
+
 #define CW_PIN(port, n) ((port) * 16u + (n))
 #define CW_PA(n) CW_PIN(0u, n)
 #define CW_PB(n) CW_PIN(1u, n)

@@ -22,6 +22,8 @@
  *	net.c		sockets of the W5300 as the core's connections
  *	uart.c		console UART
  *	sys.c		log ring, random bytes, watchdog, settings and program memory
+ *	secure.c	TLS between the network and the core
+ *	shell.c		the console
  *	crash.c		what the last life left behind
  *
  * Interrupt handlers move characters between a device and a ring and set
@@ -87,10 +89,10 @@ void cw_board_nvm_start(void);
 /* Where the image store begins and how long it is (linker). */
 uint32_t cw_board_store_cap(void);
 void cw_board_log(int level, const char *line);
+/* Lines above this level are dropped from now on. */
+void cw_board_log_level(int level);
 /* Line idx (0 the oldest) of the log; its length, 0: no more. */
 size_t cw_board_log_line(uint32_t idx, char *buf, size_t cap);
-/* The next line that was not given before, likewise. */
-size_t cw_board_log_next(char *buf, size_t cap);
 /* Before the first use of random: a number that no other start had. */
 void cw_board_random_start(uint64_t boot_cnt);
 

@@ -8,6 +8,8 @@
 #include "cw/sha256.h"
 #include "reader/reader_private.h"
 #include "reader/settings.h"
+#include "secure.h"
+#include "shell.h"
 
 #define WATCHDOG_MS 2000u
 /* The loop gives the core a TICK at least this often: it feeds the watchdog. */
@@ -17,11 +19,10 @@
 
 volatile bool cw_board_awake;
 
-static CW_XRAM union {
-	struct cw_reader core;		/* for its alignment */
-	uint8_t mem[offsetof(struct cw_reader, slot) +
-	    CW_BOARD_SLOTS * sizeof(struct cw_reader_slot)];
-} reader;
+/* The slots stand last, and those that this board lacks are not there. */
+static CW_XRAM uint64_t core_mem[(offsetof(struct cw_reader, slot) +
+    CW_BOARD_SLOTS * sizeof(struct cw_reader_slot) + 7) / 8];
+static struct cw_reader *const core = (struct cw_reader *)(void *)core_mem;
 static CW_XRAM uint8_t queue[CW_BOARD_SLOTS * CW_RLINK_QUEUE * CW_PROG_MAX];
 static CW_XRAM uint8_t rx_mem[CW_FRAME_HDR + CW_RLINK_BODY_MAX];
 static CW_XRAM uint8_t tx_mem[CW_FRAME_HDR + CW_RLINK_BODY_MAX];
@@ -67,7 +68,10 @@ settings_start(void)
 	cw_settings_init(&settings_store, &cw_board_nvm_ops, NULL);
 	err = cw_settings_load(&settings_store, &settings);
 	boot_err = cw_settings_boot(&settings_store, &settings, &boot_cnt);
+	cw_board_log_level(settings.log_level);
 	cw_board_random_start(boot_cnt);
+	if (boot_err == 0)
+		boot_err = cw_secure_seed(&settings, boot_cnt);
 	if (err < 0)
 		cw_board_log(err == CW_ENOENT ? 2 : 0, err == CW_ENOENT ?
 		    "settings.none what=\"never written, defaults in use\"" :
@@ -115,6 +119,26 @@ net_start(void)
 	cw_net_addr_fixed(&a);
 }
 
+/* True when the reader may be reached: secured, or plain if so settled.  No
+ * counter, no nonces: then a secured link is not offered either. */
+static bool
+link_start(void)
+{
+	if (settings.has_key && boot_cnt > 0) {
+		if (cw_secure_start(&settings) == 0)
+			return true;
+		cw_board_log(0, "link.none what=\"the key cannot be used: enrol it anew (key)\"");
+	} else if (settings.has_key) {
+		cw_board_log(0, "link.none what=\"no boot counter: see settings.boot-count\"");
+	} else if (settings.plain_allowed) {
+		cw_board_log(1, "link.plain what=\"not secured, no production orders\"");
+		return true;
+	} else {
+		cw_board_log(1, "link.none what=\"no key: enrol one (key), or allow the plain link\"");
+	}
+	return false;
+}
+
 static void
 core_start(void)
 {
@@ -125,7 +149,7 @@ core_start(void)
 
 	memset(&c, 0, sizeof c);
 	c.card = &cw_board_card_ops;
-	c.net = &cw_board_net_ops;
+	c.net = cw_secure_ops();
 	c.store = &cw_board_store_ops;
 	c.sys = &cw_board_sys_ops;
 	memcpy(c.serial, settings.serial, sizeof c.serial);
@@ -141,7 +165,7 @@ core_start(void)
 	c.queue_mem_len = sizeof queue;
 	c.rx_mem = rx_mem;
 	c.tx_mem = tx_mem;
-	err = cw_reader_init(&reader.core, &c, cw_stm_now_us());
+	err = cw_reader_init(core, &c, cw_stm_now_us());
 	CW_ASSERT(err == 0);
 }
 
@@ -168,26 +192,10 @@ rest(uint64_t due_us, uint64_t now_us)
 	} while (!cw_board_awake && cw_stm_ms == ms);
 }
 
-/* The log goes out as it comes, as far as the UART has room. */
-static void
-log_print(void)
-{
-	char line[CW_READER_LOG_MAX];
-	size_t len;
-
-	while (cw_uart_room() >= sizeof line + 2) {
-		len = cw_board_log_next(line, sizeof line);
-		if (len == 0)
-			return;
-		cw_uart_put((const uint8_t *)line, len);
-		cw_uart_put((const uint8_t *)"\r\n", 2);
-	}
-}
-
 static _Noreturn void
 loop(void)
 {
-	uint64_t due_us = 0, now_us;
+	uint64_t due_us = 0, shell_us, now_us;
 	struct cw_event ev;
 
 	for (;;) {
@@ -196,13 +204,13 @@ loop(void)
 		memset(&ev, 0, sizeof ev);
 		if (!cw_card_poll(&ev, now_us) && !cw_net_poll(&ev, now_us)) {
 			if (now_us < due_us) {
-				log_print();
-				rest(due_us, now_us);
+				shell_us = cw_shell_step(now_us);
+				rest(earlier(due_us, shell_us), now_us);
 				continue;
 			}
 			ev.kind = CW_EV_TICK;
 		}
-		due_us = cw_reader_event(&reader.core, &ev, now_us);
+		due_us = cw_secure_event(core, &ev, now_us);
 		due_us = earlier(due_us, now_us + TICK_US);
 	}
 }
@@ -228,8 +236,13 @@ cw_board_main(void)
 	cw_board_nvm_start();
 	if (settings_start() < 0)
 		cw_board_log(0, "settings.memory what=\"the EEPROM does not answer: check PB8, PB9\"");
-	net_start();
+	if (link_start())
+		net_start();
 	core_start();
+	cw_shell_start(core, &(struct cw_console_config){
+		.store = &settings_store, .settings = &settings,
+		.boot_count = boot_cnt,
+	});
 	cw_stm_watchdog_start(WATCHDOG_MS);
 	loop();
 }

@@ -7,6 +7,7 @@
 #include "cw/bytes.h"
 #include "cw/err.h"
 #include "cw/sha256.h"
+#include "secure.h"
 
 /* ---- log ------------------------------------------------------------------ */
 
@@ -14,7 +15,8 @@
 
 /* Lines behind one another, each ending in a NUL; the oldest make room. */
 static CW_XRAM char log_mem[LOG_CAP];
-static uint32_t log_head, log_tail, log_told;	/* count on for ever */
+static uint32_t log_head, log_tail;	/* count on for ever */
+static int log_level = 2;
 
 static char *
 log_at(uint32_t i)
@@ -23,11 +25,18 @@ log_at(uint32_t i)
 }
 
 void
+cw_board_log_level(int level)
+{
+	log_level = level;
+}
+
+void
 cw_board_log(int level, const char *line)
 {
 	size_t i, len = strlen(line) + 1;
 
-	(void)level;
+	if (level > log_level)
+		return;
 	while (LOG_CAP - (log_head - log_tail) < len) {
 		while (*log_at(log_tail) != '\0')
 			log_tail++;
@@ -37,43 +46,27 @@ cw_board_log(int level, const char *line)
 		*log_at(log_head++) = line[i];
 }
 
-/* The line at i; *next is behind it. */
-static size_t
-line_at(uint32_t i, char *buf, size_t cap, uint32_t *next)
-{
-	size_t n = 0;
-
-	for (; i != log_head && *log_at(i) != '\0'; i++)
-		if (n + 1 < cap)
-			buf[n++] = *log_at(i);
-	buf[n] = '\0';
-	*next = i != log_head ? i + 1 : i;
-	return n;
-}
-
 size_t
 cw_board_log_line(uint32_t idx, char *buf, size_t cap)
 {
-	uint32_t i = log_tail, next;
+	uint32_t i = log_tail;
+	size_t n = 0;
 
 	for (; i != log_head && idx > 0; i++)
 		if (*log_at(i) == '\0')
 			idx--;
-	return line_at(i, buf, cap, &next);
-}
-
-size_t
-cw_board_log_next(char *buf, size_t cap)
-{
-	if ((int32_t)(log_tail - log_told) > 0)
-		log_told = log_tail;
-	return line_at(log_told, buf, cap, &log_told);
+	for (; i != log_head && *log_at(i) != '\0'; i++)
+		if (n + 1 < cap)
+			buf[n++] = *log_at(i);
+	buf[n] = '\0';
+	return n;
 }
 
 /* ---- random --------------------------------------------------------------- */
 
 /*
- * The chip has no source of random bits.  SHA-256 over its unique number, a boot
+ * The chip has no source of random bits.  With a link key there is the generator
+ * of boards/link/rng.h; without one SHA-256 over its unique number, a boot
  * counter that was raised before and a count of what was drawn gives numbers
  * that never repeat; who knows the chip's number can foretell them, so they
  * serve as names (sessions, transaction numbers) and never as keys.
@@ -97,6 +90,8 @@ sys_random(void *dev, uint8_t *buf, size_t len)
 	size_t n;
 
 	(void)dev;
+	if (cw_secure_random(buf, len))
+		return;
 	while (len > 0) {
 		cw_sha256_init(&s);
 		cw_sha256_update(&s, (const void *)CW_STM_UID, CW_STM_UID_LEN);
