@@ -45,7 +45,9 @@ half(const struct cw_ulog *l, uint32_t off, uint32_t idx)
 {
 	const uint8_t *p = l->ops->lend(l->dev, off + idx * 2, 2);
 
-	return (uint16_t)(p != NULL ? p[0] | (unsigned int)p[1] << 8 : VOID);
+	if (p == NULL)
+		return VOID;
+	return (uint16_t)(p[0] | p[1] << 8);
 }
 
 static int
