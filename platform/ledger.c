@@ -66,7 +66,9 @@ cw_lg_reset(struct cw_ledger *l, int err)
 	l->note_cnt = 0;
 	l->arena_len = 0;
 	l->touched_cnt = 0;
+	l->touched_more = false;
 	l->tell_cnt = 0;
+	l->tell_more = false;
 	memset(&l->cancel, 0, sizeof l->cancel);
 	l->held_known = l->hold_due = false;
 	l->work = true;
@@ -95,9 +97,10 @@ cw_lg_touch(struct cw_ledger *l, uint64_t order)
 	for (i = 0; i < l->touched_cnt; i++)
 		if (l->touched[i] == order)
 			return;
-	/* One too many is found again at the next result or tick. */
 	if (l->touched_cnt < LG_TOUCHED_MAX)
 		l->touched[l->touched_cnt++] = order;
+	else
+		l->touched_more = true;
 }
 
 static struct lg_term *
@@ -284,6 +287,10 @@ cw_ledger_flush(struct cw_ledger *l, uint64_t now_ms)
 
 	/* What they have in hand may be another's: each hears so in WELCOME. */
 	if (l->hold_due)
+		return cw_lg_reset(l, 0);
+
+	/* More than could be noted: they ask for every state when they return. */
+	if (l->tell_more)
 		return cw_lg_reset(l, 0);
 
 	/* Only now: what goes out is durable. */

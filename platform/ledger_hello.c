@@ -29,7 +29,7 @@ deny(struct cw_ledger *l, struct lg_term *t, int why, const char *fmt, ...)
 	return CW_EDENIED;
 }
 
-/* Open leases from the store; those of a cancelled order are taken back. */
+/* Open leases from the store; those of an order that does not run are taken back. */
 static int
 load_leases(struct cw_ledger *l, struct lg_term *t)
 {
@@ -47,7 +47,8 @@ load_leases(struct cw_ledger *l, struct lg_term *t)
 			t->lease[t->lease_cnt++] = (struct lg_lease){
 			    .order = r[i].order, .record = r[i].record,
 			    .epoch = r[i].epoch, .addr = r[i].addr,
-			    .revoke = o.state == CW_ORD_CANCELLING };
+			    .revoke = o.state != CW_ORD_READY &&
+				o.state != CW_ORD_RUNNING };
 			after = r[i];
 		}
 	} while (n == 32 && t->lease_cnt < CW_LEDGER_LEASES_MAX);

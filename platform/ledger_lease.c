@@ -56,7 +56,9 @@ cw_lg_tell_state(struct cw_ledger *l, uint64_t order, uint8_t state)
 	for (i = 0; i < CW_LEDGER_TERMS_MAX; i++) {
 		struct lg_term *t = &l->term[i];
 
-		if (!t->used || !t->greeted || !was_sent(t, order))
+		/* Also to those that may have forgotten it: who does not know
+		 * the order ignores this. */
+		if (!t->used || !t->greeted)
 			continue;
 		(void)cw_lg_send(l, t, &m);
 		/* After its end an order is told anew, should it come back. */
@@ -268,7 +270,7 @@ cw_lg_dispatch(struct cw_ledger *l)
 	return 0;
 }
 
-/* A payload that does not open cannot be written on any card: the lease is
+/* A payload that does not open cannot be written on any card: the leases are
  * taken back and the order stops with the reason. */
 static int
 block_order(struct cw_ledger *l, struct lg_lease *e)
@@ -276,7 +278,7 @@ block_order(struct cw_ledger *l, struct lg_lease *e)
 	struct cw_st_order o;
 	int err;
 
-	e->revoke = true;
+	cw_lg_take_back(l, e->order, 0);
 	err = l->ops->begin(l->h);
 	if (err < 0)
 		return err;

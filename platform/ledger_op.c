@@ -86,8 +86,16 @@ cw_ledger_pause(struct cw_ledger *l, uint64_t order, const char *why, uint64_t n
 	const struct change c = { order, BIT(READY) | BIT(RUNNING), BIT(PAUSED),
 	    CW_ORD_PAUSED, "paused", why };
 	bool done;
+	int err;
 
-	return change_state(l, &c, now_ms, &done);
+	err = change_state(l, &c, now_ms, &done);
+	if (err < 0 || !done)
+		return err;
+
+	/* Left where they are they would use up the credit of the line, and
+	 * other orders would wait for this one. */
+	cw_lg_take_back(l, order, 0);
+	return cw_ledger_flush(l, now_ms);
 }
 
 int
@@ -109,7 +117,6 @@ cw_ledger_cancel(struct cw_ledger *l, uint64_t order, const char *why, uint64_t 
 	    BIT(READY) | BIT(RUNNING) | BIT(PAUSED) | BIT(BLOCKED),
 	    BIT(CANCELLING) | BIT(CANCELLED), CW_ORD_CANCELLING,
 	    "cancelled by an operator", why };
-	unsigned int i, k;
 	bool done;
 	int err;
 
@@ -118,12 +125,7 @@ cw_ledger_cancel(struct cw_ledger *l, uint64_t order, const char *why, uint64_t 
 		return err;
 
 	/* Leases come back by REVOKED or RESULT; nothing is taken by force. */
-	for (i = 0; i < CW_LEDGER_TERMS_MAX; i++)
-		for (k = 0; l->term[i].used && k < l->term[i].lease_cnt; k++)
-			if (l->term[i].lease[k].order == order) {
-				l->term[i].lease[k].revoke = true;
-				l->term[i].lease[k].next_ms = 0;
-			}
+	cw_lg_take_back(l, order, 0);
 	return cw_ledger_tick(l, now_ms);
 }
 
@@ -348,6 +350,7 @@ cw_ledger_writeoff(struct cw_ledger *l, const struct cw_ledger_writeoff *w,
 	err = op_end(l, n);
 	if (err < 0) {
 		l->touched_cnt = 0;
+		l->touched_more = false;
 		return err;
 	}
 	err = cw_ledger_flush(l, now_ms);

@@ -12,7 +12,7 @@
 #define LG_PAYLOAD_MAX (CW_PKG_FIELDS_MAX * (CW_PKG_VALUE_MAX + 36) + 2)
 #define LG_BOUND_MAX 2			/* open leases per bound reader */
 #define LG_MOVE_STEP 20000		/* rows per tick while cancelling */
-#define LG_TOUCHED_MAX 32		/* orders changed by one flush */
+#define LG_TOUCHED_MAX 320		/* orders changed by one flush; > LG_NOTES_MAX */
 
 /* An open lease of a connected terminal. */
 struct lg_lease {
@@ -68,8 +68,10 @@ struct cw_ledger {
 	uint64_t work_ms;		/* when to look anyway */
 	unsigned int touched_cnt;
 	uint64_t touched[LG_TOUCHED_MAX];
+	bool touched_more;	/* and others: every open order is looked at */
 	unsigned int tell_cnt;		/* new states to be told after the commit */
 	struct cw_pl_order_state_msg tell[LG_TOUCHED_MAX];
+	bool tell_more;		/* some found no room there */
 	bool held_known;
 	unsigned int held;		/* terminals that have to tell first */
 	bool hold_due;			/* all are to connect anew after the commit */
@@ -88,6 +90,10 @@ int cw_lg_reset(struct cw_ledger *l, int err);
 int cw_lg_event(struct cw_ledger *l, uint64_t order, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 void cw_lg_touch(struct cw_ledger *l, uint64_t order);
+
+/* No lease of this record (0: of the whole order) is to stand at anyone's: each
+ * is asked for until its terminal answers. */
+void cw_lg_take_back(struct cw_ledger *l, uint64_t order, uint64_t record);
 
 /* ledger_hello.c: answers HELLO; closes on denial. */
 int cw_lg_hello(struct cw_ledger *l, struct lg_term *t, const struct cw_pl_hello *m,

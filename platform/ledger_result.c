@@ -184,9 +184,8 @@ apply_evidence(struct cw_ledger *l, struct lg_term *t, const struct cw_pl_result
 	return 0;
 }
 
-/* No lease of this record may still stand at anyone's. */
-static void
-take_back(struct cw_ledger *l, uint64_t order, uint64_t record)
+void
+cw_lg_take_back(struct cw_ledger *l, uint64_t order, uint64_t record)
 {
 	unsigned int i, k;
 
@@ -194,7 +193,8 @@ take_back(struct cw_ledger *l, uint64_t order, uint64_t record)
 		for (k = 0; l->term[i].used && k < l->term[i].lease_cnt; k++) {
 			struct lg_lease *e = &l->term[i].lease[k];
 
-			if (e->order != order || e->record != record)
+			if (e->order != order ||
+			    (record != 0 && e->record != record))
 				continue;
 			e->revoke = true;
 			e->next_ms = 0;
@@ -226,7 +226,7 @@ adopt(struct cw_ledger *l, struct lg_term *t, const struct cw_pl_result *m,
 	}
 	if (err < 0)
 		return err;
-	take_back(l, m->order, m->record);
+	cw_lg_take_back(l, m->order, m->record);
 	rec->epoch = m->epoch;
 	rec->term = t->row.id;
 	rec->outcome = r->outcome;
@@ -371,6 +371,7 @@ apply_refused(struct cw_ledger *l, struct lg_term *t, const struct cw_pl_refused
 		return 0;
 	o.state = CW_ORD_BLOCKED;
 	snprintf(o.reason, sizeof o.reason, "%.60s: %.130s", t->name, m->text);
+	cw_lg_take_back(l, o.id, 0);
 	err = l->ops->order_put(l->h, &o);
 	if (err == 0)
 		err = cw_lg_event(l, o.id, "blocked: %.190s", o.reason);
@@ -434,11 +435,31 @@ settle_order(struct cw_ledger *l, uint64_t id)
 			    (unsigned long long)o.counts.rec[CW_REC_IN_DOUBT],
 			    (unsigned long long)o.counts.rec[CW_REC_CANCELLED]);
 	}
-	if (err == 0 && (o.state != was || o.state == CW_ORD_BLOCKED) &&
-	    l->tell_cnt < LG_TOUCHED_MAX)
+	if (err < 0 || (o.state == was && o.state != CW_ORD_BLOCKED))
+		return err;
+	if (l->tell_cnt == LG_TOUCHED_MAX)
+		l->tell_more = true;
+	else
 		l->tell[l->tell_cnt++] = (struct cw_pl_order_state_msg){ o.id,
 		    cw_lg_wire_state(&o) };
-	return err;
+	return 0;
+}
+
+/* When more orders were touched than could be noted. */
+static int
+settle_all(struct cw_ledger *l)
+{
+	struct cw_st_page page = { .states = CW_ST_BIT(CW_ORD_READY) |
+	    CW_ST_BIT(CW_ORD_RUNNING) | CW_ST_BIT(CW_ORD_PAUSED) |
+	    CW_ST_BIT(CW_ORD_BLOCKED) | CW_ST_BIT(CW_ORD_CANCELLING) };
+	struct cw_st_order o;
+	int n, err = 0;
+
+	while (err == 0 && (n = l->ops->order_list(l->h, &page, &o, 1)) > 0) {
+		page.after = o.id;
+		err = settle_order(l, o.id);
+	}
+	return err < 0 ? err : n < 0 ? n : 0;
 }
 
 int
@@ -449,6 +470,9 @@ cw_lg_settle_orders(struct cw_ledger *l)
 
 	for (i = 0; i < l->touched_cnt && err == 0; i++)
 		err = settle_order(l, l->touched[i]);
+	if (err == 0 && l->touched_more)
+		err = settle_all(l);
 	l->touched_cnt = 0;
+	l->touched_more = false;
 	return err;
 }

@@ -306,7 +306,7 @@ give_back(struct cw_line *l, struct cw_ln_station *st)
 	const struct cw_ln_reader *r = &l->reader[st->reader];
 
 	if (l->drain || l->settle || l->fenced || st->stuck || o == NULL ||
-	    o->state >= CW_ORDER_CANCEL)
+	    o->state >= CW_ORDER_PAUSE)
 		return true;
 	if (r->ready) {
 		st->lost_us = 0;

@@ -236,6 +236,20 @@ function answer(fields, job, captured)''')
         self.assertGreater(rec['cancelled'], 0)
 
 
+    def test_paused_order_frees_the_line(self):
+        self.plant.up()
+        first, data = self.submit(count=100)
+        self.wait_issued(first, 3)
+        self.assertEqual(self.plant.ask('order', 'pause', first)[0], 0)
+        second = self.plant.submit('--profile', 'sim-demo', '--cos', COS,
+                                   '--data', self.records(20, start=9000))
+        self.plant.wait_order(second, 20)
+        self.assertEqual(self.plant.report(second)['records']['issued'], 20)
+        self.assertEqual(self.plant.ask('order', 'resume', first)[0], 0)
+        self.plant.wait_order(first, 60)
+        self.assertEqual(self.plant.report(first)['records']['issued'], 100)
+
+
 class Faults(Line):
     opt = {'faults': {0: ['3=mute', '5=sw:4=6581', '8=no-boot', '11=pulled:9',
                           '14=hang:7', '17=bad-write:9', '20=parity:50', '22=atr']}}

@@ -598,6 +598,7 @@ obeys_the_operator(void **state)
 	assert_int_equal(look(f, CW_PL_ORDER_STATE, &m), 1);
 	assert_int_equal(m.u.order_state.state, CW_ORDER_PAUSE);
 	assert_string_equal(ord(f, id).reason, "lunch");
+	assert_int_equal(look(f, CW_PL_REVOKE, &m), 2);
 	pull(f, 1, 2, 0);
 	assert_int_equal(look(f, CW_PL_LEASE, &m), 0);
 	assert_int_equal(cw_ledger_remake(f->l, id, 1, NULL, f->now), 0);
@@ -743,6 +744,90 @@ blocks_on_a_wrong_key(void **state)
 	assert_non_null(strstr(ord(f, id).reason, "key file"));
 }
 
+/* Leases of an order that stands still must not use up a line's credit. */
+static void
+frees_the_line_of_a_paused_order(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t a = make_order(f, 4, &(struct cw_st_order){ 0 });
+	uint64_t b = make_order(f, 4, &(struct cw_st_order){ 0 });
+	struct cw_pl_msg m = { 0 }, r = { .type = CW_PL_REVOKED };
+	unsigned int i;
+
+	assert_int_equal(hello(f, 1, "line-1", 5, 1), 0);
+	pull(f, 1, 2, 0);
+	assert_int_equal(look(f, CW_PL_LEASE, &m), 2);
+	assert_int_equal(cw_ledger_pause(f->l, a, NULL, f->now), 0);
+	assert_int_equal(look(f, CW_PL_REVOKE, &m), 2);
+
+	/* a platform that was restarted has not forgotten it */
+	cw_ledger_free(f->l);
+	start_platform(f);
+	f->out_cnt = 0;
+	assert_int_equal(hello(f, 1, "line-1", 5, 1), 0);
+	flush(f);
+	assert_int_equal(look(f, CW_PL_REVOKE, &m), 2);
+	assert_int_equal(look(f, CW_PL_LEASE, &m), 0);
+	for (i = 1; i <= 2; i++) {
+		r.u.revoke = (struct cw_pl_revoke){ a, i, 1 };
+		assert_int_equal(cw_ledger_msg(f->l, 1, &r, f->now), 0);
+	}
+	pull(f, 1, 2, 0);
+	assert_int_equal(look(f, CW_PL_LEASE, &m), 2);
+	assert_int_equal(m.u.lease.order, b);
+	assert_int_equal(ord(f, a).counts.rec[CW_REC_WAITING], 4);
+	assert_int_equal(ord(f, a).state, CW_ORD_PAUSED);
+}
+
+/* Many small orders end in one flush, and at one write-off. */
+static void
+ends_any_number_of_orders_at_once(void **state)
+{
+	struct fixture *f = *state;
+	enum { N = 200, MORE = 400 };
+	struct cw_pl_lease e[N];
+	struct cw_ledger_writeoff w = { .terminal = "line-2", .first = "ann",
+	    .second = "bob", .why = "burnt" };
+	struct cw_pl_msg m = { 0 };
+	unsigned int i, n = 0;
+	uint64_t first = 0, id;
+
+	for (i = 0; i < N; i++) {
+		id = make_order(f, 1, &(struct cw_st_order){ 0 });
+		first = i == 0 ? id : first;
+	}
+	assert_int_equal(hello(f, 1, "line-1", 5, 1), 0);
+	pull(f, 1, N, 0);
+	for (i = 0; i < f->out_cnt; i++)
+		if (f->out[i].m.type == CW_PL_LEASE)
+			e[n++] = f->out[i].m.u.lease;
+	assert_int_equal(n, N);
+	f->out_cnt = 0;
+	for (i = 0; i < N; i++)
+		result(f, 1, i + 1, &e[i], CW_CARD_GOOD, 0);
+	flush(f);
+	assert_int_equal(look(f, CW_PL_ORDER_STATE, &m), N);
+	for (i = 0; i < N; i++)
+		assert_int_equal(ord(f, first + i).state, CW_ORD_DONE);
+
+	/* more than one flush can note, and nobody is there to be told */
+	for (i = 0; i < MORE; i++) {
+		id = make_order(f, 1, &(struct cw_st_order){ .remake_max = 1 });
+		first = i == 0 ? id : first;
+	}
+	f->out_cnt = 0;
+	assert_int_equal(hello(f, 2, "line-2", 6, 1), 0);
+	pull(f, 2, MORE, 0);
+	assert_int_equal(look(f, CW_PL_LEASE, &m), MORE);
+	cw_ledger_closed(f->l, 2, f->now);
+	assert_int_equal(cw_ledger_writeoff(f->l, &w, f->now), MORE);
+	for (i = 0; i < MORE; i++)
+		assert_int_equal(ord(f, first + i).state, CW_ORD_DONE);
+
+	/* line-1 could not be told of all: it is to connect anew and ask */
+	assert_int_equal(f->closed[f->closed_cnt - 1], 1);
+}
+
 static void
 serves_blobs(void **state)
 {
@@ -800,6 +885,7 @@ struct sim_term {
 	struct held held[HELD_MAX];
 	unsigned int held_cnt;
 	uint32_t last_epoch[RECORDS + 1];
+	bool begun[RECORDS + 1];	/* that epoch was, else fenced */
 	struct cw_pl_result outbox[512];	/* by seq - 1 */
 	uint32_t feed, good, reject;
 	bool got_welcome;
@@ -945,15 +1031,6 @@ crash_term(struct world *w, int t)
 }
 
 static void
-take_lease(struct sim_term *s, const struct cw_pl_lease *e)
-{
-	if (e->epoch <= s->last_epoch[e->record] || s->held_cnt == HELD_MAX)
-		return;
-	s->last_epoch[e->record] = e->epoch;
-	s->held[s->held_cnt++] = (struct held){ .e = *e };
-}
-
-static void
 take_revoke(struct world *w, int t, const struct cw_pl_revoke *r)
 {
 	struct sim_term *s = &w->t[t];
@@ -970,10 +1047,32 @@ take_revoke(struct world *w, int t, const struct cw_pl_revoke *r)
 	for (i = 0; i + 1 < s->next_seq; i++)
 		if (s->outbox[i].record == r->record && s->outbox[i].epoch == r->epoch)
 			return;			/* it has ended by RESULT */
-	if (s->last_epoch[r->record] < r->epoch)
+	if (s->last_epoch[r->record] <= r->epoch) {
 		s->last_epoch[r->record] = r->epoch;	/* fenced, durably */
+		s->begun[r->record] = false;
+	}
 	m.u.revoke = *r;
 	post(w, t, &m);
+}
+
+/* Also for a lease whose epoch is fenced: the platform has forgotten that it
+ * took it back. */
+static void
+take_lease(struct world *w, int t, const struct cw_pl_lease *e)
+{
+	struct sim_term *s = &w->t[t];
+
+	if (e->epoch <= s->last_epoch[e->record]) {
+		if (e->epoch == s->last_epoch[e->record] && !s->begun[e->record])
+			take_revoke(w, t, &(struct cw_pl_revoke){ e->order,
+			    e->record, e->epoch });
+		return;
+	}
+	if (s->held_cnt == HELD_MAX)
+		return;
+	s->last_epoch[e->record] = e->epoch;
+	s->begun[e->record] = true;
+	s->held[s->held_cnt++] = (struct held){ .e = *e };
 }
 
 /* What the platform has sent arrives, or not. */
@@ -1006,7 +1105,7 @@ deliver_out(struct world *w)
 				w->t[t].acked = x->m.u.ack.seq;
 			break;
 		case CW_PL_LEASE:
-			take_lease(&w->t[t], &x->m.u.lease);
+			take_lease(w, t, &x->m.u.lease);
 			break;
 		case CW_PL_REVOKE:
 			take_revoke(w, t, &x->m.u.revoke);
@@ -1250,6 +1349,8 @@ main(void)
 		T(remakes_after_the_end),
 		T(blocks_what_a_terminal_refuses),
 		T(blocks_on_a_wrong_key),
+		T(frees_the_line_of_a_paused_order),
+		T(ends_any_number_of_orders_at_once),
 		T(serves_blobs),
 		cmocka_unit_test(holds_under_random_faults),
 		cmocka_unit_test(survives_every_failing_call),

@@ -584,6 +584,10 @@ test_pause_cancel_close(void **state)
 	for (int i = 0; i < 100; i++)
 		world_round(&w);
 	fed = w.dev.fed;
+
+	/* No station waits for the paused order: others may use it. */
+	cw_line_count(w.line, &c);
+	assert_int_equal(c.begun, 0);
 	for (int i = 0; i < 200; i++)
 		world_round(&w);
 	assert_int_equal(w.dev.fed, fed);
