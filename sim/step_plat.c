@@ -29,6 +29,7 @@ struct step_plat {
 	struct cw_store *backup;	/* NULL: none yet */
 	bool restored;			/* since the last start */
 	bool set_back;			/* ever */
+	bool untold;			/* the last time without --restored */
 	struct cw_seal *seal;
 	struct cw_ledger *ledger;	/* NULL: the process is down */
 	uint32_t gen;
@@ -204,10 +205,11 @@ cw_step_plat_start(struct cw_step *s)
 
 	/* As the operator is told to.  A plant of one line finds out by itself:
 	 * nobody else can be given what its terminal has. */
-	if (p->restored && s->mutant != CW_STEP_NO_HOLD &&
-	    (s->plan.lines > 1 || cw_step_below(s, 2) == 0) &&
-	    cw_ledger_restored(p->ledger) < 0)
-		cw_step_bad(s, "stepper", "the platform does not hold");
+	if (p->restored && s->mutant != CW_STEP_NO_HOLD) {
+		p->untold = s->plan.lines == 1 && cw_step_below(s, 2) != 0;
+		if (!p->untold && cw_ledger_restored(p->ledger) < 0)
+			cw_step_bad(s, "stepper", "the platform does not hold");
+	}
 	p->restored = false;
 	tick(s, &(struct step_ev){ .obj = p, .gen = p->gen });
 }
@@ -578,6 +580,11 @@ see_record(struct cw_step *s, unsigned int o, const struct cw_st_record *r)
 		    r->record);
 		return;
 	}
+	/* Cancelled again by a platform that had not found out yet: what the
+	 * terminal then tells of its card stands. */
+	if (s->plat->untold && k->state == CW_REC_CANCELLED &&
+	    r->state == CW_REC_ISSUED && r->epoch > k->epoch)
+		k->state = CW_REC_WAITING;
 	if (r->epoch < k->epoch)
 		cw_step_bad(s, "I5", "order %u record %" PRIu64 ": epoch went from "
 		    "%u to %u", o + 1, r->record, k->epoch, r->epoch);
