@@ -8,7 +8,7 @@
 
 #define FLASH_LEN_DEFAULT (256u * 1024u)
 #define CLK_DEFAULT_HZ 4000000u
-#define CHAR_ETU 12		/* 10.2: leading edge to leading edge, N = 0 */
+#define CHAR_ETU CW_CARD_CHAR_ETU
 #define REPEAT_ETU 13		/* 7.3: error signal, then 2 etu of rest */
 #define REPEAT_MAX 3
 #define WT_ETU 9600u		/* times D: WI 10, 10.2 */
@@ -29,6 +29,9 @@ cw_sim_card_new(const struct cw_sim_card_config *cfg)
 	c->cfg = *cfg;
 	if (c->cfg.ta1 == 0)
 		c->cfg.ta1 = TA1_DEFAULT;
+	if (c->cfg.ifsc == 0 || c->cfg.ifsc == 255)
+		c->cfg.ifsc = CW_CARD_T1_INF_MAX;
+	c->wrong_left = c->cfg.fault.arg > 0 ? c->cfg.fault.arg : 1;
 	len = cfg->flash_len != 0 ? cfg->flash_len : FLASH_LEN_DEFAULT;
 	len = (len + CW_CARD_PAGE_LEN - 1) / CW_CARD_PAGE_LEN * CW_CARD_PAGE_LEN;
 	c->cfg.flash_len = (uint32_t)len;
@@ -53,8 +56,8 @@ cw_sim_card_free(struct cw_sim_card *c)
 	free(c);
 }
 
-static void
-say(struct cw_sim_card *c, const uint8_t *buf, size_t len)
+void
+cw_card_say(struct cw_sim_card *c, const uint8_t *buf, size_t len)
 {
 	memcpy(c->out, buf, len);
 	c->out_len = (uint16_t)len;
@@ -62,18 +65,46 @@ say(struct cw_sim_card *c, const uint8_t *buf, size_t len)
 }
 
 /*
- * Answer-to-Reset: TA1, T=0 first, T=15 with the classes (so that there is a
- * TCK), and the name of what runs as pre-issuing data in COMPACT-TLV.
+ * Interface bytes: TA1; in T=1 TC1 FF (11 etu), then IFSC, BWI and CWI, and TC3
+ * for a CRC; T=15 with the classes, so that there is always a TCK.
  */
+static size_t
+put_interface(const struct cw_sim_card *c, uint8_t *p)
+{
+	size_t len = 0;
+
+	p[len++] = c->cfg.ta1;
+	if (c->cfg.protocols == CW_SIM_T0) {
+		p[len++] = 0x80;
+	} else {
+		p[len++] = 0xFF;
+		p[len++] = c->cfg.protocols == CW_SIM_T1 ? 0x81 : 0x80;
+		p[len++] = c->cfg.crc ? 0xF1 : 0xB1;
+		p[len++] = c->cfg.ifsc;
+		p[len++] = CW_CARD_T1_BWI << 4 | CW_CARD_T1_CWI;
+		if (c->cfg.crc)
+			p[len++] = 0x01;
+	}
+	p[len++] = 0x1F;
+	p[len++] = 0xC7;
+	return len;
+}
+
+/* Answer-to-Reset; the historical bytes are COMPACT-TLV, pre-issuing data: the
+ * name of what runs. */
 static void
 say_atr(struct cw_sim_card *c)
 {
 	const struct cw_sim_fault *f = &c->cfg.fault;
-	uint8_t atr[CW_ATR_MAX] = { c->cfg.inverse ? 0x3F : 0x3B, 0x99,
-	    c->cfg.ta1, 0x80, 0x1F, 0xC7, 0x80, 0x67 };
-	size_t len = 15, i;
+	uint8_t atr[CW_ATR_MAX] = { c->cfg.inverse ? 0x3F : 0x3B,
+	    c->cfg.protocols == CW_SIM_T0 ? 0x99 : 0xD9 };
+	size_t len = 2, i;
 
-	memcpy(atr + 8, c->cos_runs ? "CWCOS-1" : "CWBOOT1", 7);
+	len += put_interface(c, atr + len);
+	atr[len++] = 0x80;
+	atr[len++] = 0x67;
+	memcpy(atr + len, c->cos_runs ? "CWCOS-1" : "CWBOOT1", 7);
+	len += 7;
 	for (i = 1; i < len; i++)
 		atr[len] ^= atr[i];
 	len++;
@@ -81,7 +112,7 @@ say_atr(struct cw_sim_card *c)
 		atr[len - 1] ^= 0x01;
 	else if (f->kind == CW_FAULT_ATR && f->n < len)
 		len = f->n;
-	say(c, atr, len);
+	cw_card_say(c, atr, len);
 }
 
 static void
@@ -121,6 +152,7 @@ cw_sim_card_reset(struct cw_sim_card *c, bool asserted)
 	c->fi = 372;
 	c->di = 1;
 	c->next_fi = 0;
+	c->next_block = false;
 	c->etu_clk = 372;
 	c->cos_runs = c->cos;
 	cw_card_fs_reset(c);
@@ -161,8 +193,8 @@ on_line(const struct cw_sim_card *c)
 }
 
 /* 2 % off over a character is 0.2 etu at its parity bit: 7.2 allows no more. */
-static bool
-rate_fits(const struct cw_sim_card *c)
+bool
+cw_card_rate_fits(const struct cw_sim_card *c)
 {
 	uint64_t theirs = (uint64_t)c->etu_clk * c->di * 50;
 	uint64_t ours = (uint64_t)c->fi * 50;
@@ -170,8 +202,8 @@ rate_fits(const struct cw_sim_card *c)
 	return theirs + c->fi >= ours && theirs <= ours + c->fi;
 }
 
-static void
-go_deaf(struct cw_sim_card *c)
+void
+cw_card_deaf(struct cw_sim_card *c)
 {
 	c->state = CW_CARD_DEAF;
 	c->out_len = c->out_off = 0;
@@ -179,11 +211,33 @@ go_deaf(struct cw_sim_card *c)
 	c->null_left = 0;
 }
 
+/* From one NULL, or S(WTX), to the next: half of what the reader waits. */
+static uint64_t
+note_due(const struct cw_sim_card *c)
+{
+	if (c->state != CW_CARD_BLOCK)
+		return WT_ETU / 2 * c->di;
+	return (uint64_t)960 * 372 / 2 * (1u << CW_CARD_T1_BWI) / c->etu_clk;
+}
+
+void
+cw_card_work_begin(struct cw_sim_card *c)
+{
+	const struct cw_sim_fault *f = &c->cfg.fault;
+
+	if (c->work_us > 0 && c->etu_clk != 0)
+		c->work_etu = c->work_us * c->clk_hz /
+		    (c->etu_clk * UINT64_C(1000000));
+	c->work_us = 0;
+	c->null_due_etu = note_due(c);
+	if (f->kind == CW_FAULT_NULLS)
+		c->null_left = f->n != 0 ? f->n : NULLS_DEFAULT;
+}
+
 /* Data and status word of the command under way; its flash work comes first. */
 static void
 answer(struct cw_sim_card *c, uint16_t sw)
 {
-	const struct cw_sim_fault *f = &c->cfg.fault;
 	size_t len = 0;
 
 	if (c->rsp_len > 0) {
@@ -196,26 +250,19 @@ answer(struct cw_sim_card *c, uint16_t sw)
 	c->out[len++] = (uint8_t)sw;
 	c->out_len = (uint16_t)len;
 	c->out_off = 0;
-
-	if (c->work_us > 0 && c->etu_clk != 0)
-		c->work_etu = c->work_us * c->clk_hz /
-		    (c->etu_clk * UINT64_C(1000000));
-	c->work_us = 0;
-	c->null_due_etu = WT_ETU / 2 * c->di;
-	if (f->kind == CW_FAULT_NULLS)
-		c->null_left = f->n != 0 ? f->n : NULLS_DEFAULT;
+	cw_card_work_begin(c);
 	c->state = CW_CARD_HEADER;
 	c->in_len = 0;
 }
 
-/* Counts the command; true when a fault ends it here. */
-static bool
-fault_strikes(struct cw_sim_card *c)
+bool
+cw_card_strikes(struct cw_sim_card *c, uint16_t *sw)
 {
 	const struct cw_sim_fault *f = &c->cfg.fault;
 	uint32_t idx = c->apdu_cnt, cos_idx = c->cos_apdu_cnt;
 	bool now;
 
+	*sw = 0;
 	if (c->hdr[1] == INS_GET_RESPONSE)
 		return false;
 	c->apdu_cnt++;
@@ -228,31 +275,49 @@ fault_strikes(struct cw_sim_card *c)
 	else if (f->kind == CW_FAULT_PULLED && now)
 		c->left = true;
 	else if (f->kind == CW_FAULT_SW && c->cos_runs && cos_idx == f->n)
-		answer(c, f->arg != 0 ? f->arg : 0x6581);
+		*sw = f->arg != 0 ? f->arg : 0x6581;
 	else
 		return false;
 	return true;
 }
 
+uint16_t
+cw_card_head(struct cw_sim_card *c)
+{
+	if (c->cos_runs)
+		return cw_card_fs_head(c);
+	return c->hdr[0] == CW_BOOT_CLA ? cw_card_boot_head(c) : 0x6E00;
+}
+
+uint16_t
+cw_card_data(struct cw_sim_card *c)
+{
+	return c->hdr[0] == CW_BOOT_CLA ? cw_card_boot_data(c) :
+	    cw_card_fs_data(c);
+}
+
 static void
 take_header(struct cw_sim_card *c)
 {
+	const struct cw_sim_fault *f = &c->cfg.fault;
+	uint8_t procedure = c->hdr[1];
+	uint32_t idx = c->apdu_cnt;
 	uint16_t sw;
 
 	c->rsp_len = 0;
-	if (fault_strikes(c))
+	if (cw_card_strikes(c, &sw)) {
+		if (sw != 0)
+			answer(c, sw);
 		return;
-	if (c->cos_runs)
-		sw = cw_card_fs_head(c);
-	else if (c->hdr[0] == CW_BOOT_CLA)
-		sw = cw_card_boot_head(c);
-	else
-		sw = 0x6E00;
-	if (sw != 0) {
+	}
+	sw = cw_card_head(c);
+	if (f->kind == CW_FAULT_PROCEDURE && idx == f->n) {
+		procedure = (uint8_t)f->arg;
+	} else if (sw != 0) {
 		answer(c, sw);
 		return;
 	}
-	say(c, &c->hdr[1], 1);
+	cw_card_say(c, &procedure, 1);
 	c->state = CW_CARD_DATA;
 	c->in_len = 0;
 }
@@ -260,15 +325,18 @@ take_header(struct cw_sim_card *c)
 static void
 take_data(struct cw_sim_card *c)
 {
-	uint16_t sw;
+	answer(c, cw_card_data(c));
+}
 
-	sw = c->hdr[0] == CW_BOOT_CLA ? cw_card_boot_data(c) :
-	    cw_card_fs_data(c);
-	answer(c, sw);
+static bool
+offers(const struct cw_sim_card *c, uint8_t t)
+{
+	return t <= 1 && (c->cfg.protocols == CW_SIM_BOTH ||
+	    (t == 1) == (c->cfg.protocols == CW_SIM_T1));
 }
 
 /*
- * PPS (clause 9): T=0 and any F/D up to the one of TA1 are agreed to; a faster
+ * PPS (clause 9): a T that is offered and any F/D up to the one of TA1 are agreed to; a faster
  * one is answered without PPS1, which leaves 372/1 in force; a request that is
  * wrong in itself is not answered.
  */
@@ -276,6 +344,7 @@ static void
 take_pps(struct cw_sim_card *c)
 {
 	uint8_t rsp[4] = { 0xFF, 0x00 }, pck = 0, di, own_di;
+	uint8_t t = c->hdr[1] & 0x0F;
 	uint16_t fi, own_fi;
 	uint32_t fmax;
 	size_t len = 2;
@@ -283,15 +352,16 @@ take_pps(struct cw_sim_card *c)
 
 	for (i = 0; i < c->in_len; i++)
 		pck ^= c->hdr[i];
-	if (pck != 0 || (c->hdr[1] & 0x8F) != 0) {
-		go_deaf(c);
+	if (pck != 0 || (c->hdr[1] & 0x80) != 0 || !offers(c, t)) {
+		cw_card_deaf(c);
 		return;
 	}
+	rsp[1] = t;
 	if ((c->hdr[1] & 0x10) != 0 &&
 	    cw_pps_fidi(c->hdr[2], &fi, &fmax, &di) == 0 &&
 	    cw_pps_fidi(c->cfg.ta1, &own_fi, &fmax, &own_di) == 0 &&
 	    (uint32_t)fi * own_di >= (uint32_t)own_fi * di) {
-		rsp[1] = 0x10;
+		rsp[1] |= 0x10;
 		rsp[len++] = c->hdr[2];
 		c->next_fi = fi;
 		c->next_di = di;
@@ -299,8 +369,9 @@ take_pps(struct cw_sim_card *c)
 	for (i = 0, pck = 0; i < (int)len; i++)
 		pck ^= rsp[i];
 	rsp[len++] = pck;
-	say(c, rsp, len);
+	cw_card_say(c, rsp, len);
 	c->state = CW_CARD_HEADER;
+	c->next_block = t == 1;
 	c->in_len = 0;
 }
 
@@ -351,6 +422,7 @@ take_some(struct cw_sim_card *c, const uint8_t *buf, size_t len)
 		if (c->in_len == c->hdr[4])
 			take_data(c);
 		return n;
+	case CW_CARD_BLOCK:
 	case CW_CARD_OFF:
 	case CW_CARD_DEAF:
 		break;
@@ -367,7 +439,9 @@ until_wrong(const struct cw_sim_card *c)
 
 	if (f->kind == CW_FAULT_PARITY)
 		return (size_t)(period - 1 - c->char_cnt % period);
-	if (f->kind == CW_FAULT_PARITY_HARD && c->char_cnt <= f->n)
+	if ((f->kind == CW_FAULT_PARITY_HARD ||
+	    (f->kind == CW_FAULT_CHAR_WRONG && c->wrong_left > 0)) &&
+	    c->char_cnt <= f->n)
 		return (size_t)(f->n - c->char_cnt);
 	return SIZE_MAX;
 }
@@ -385,12 +459,26 @@ until_refused(struct cw_sim_card *c, size_t len)
 	}
 	if (n >= len)
 		return len;
+	if (c->cfg.fault.kind == CW_FAULT_CHAR_WRONG)
+		c->wrong_left--;
 	c->wrong_once = c->cfg.fault.kind == CW_FAULT_PARITY;
 	return n;
 }
 
+/* The first character of a card that offers T=1 first is a block's, or FF. */
+static bool
+in_blocks(struct cw_sim_card *c, uint8_t first)
+{
+	if (c->cfg.inverse)
+		first = cw_atr_invert(first);
+	if (c->state == CW_CARD_FIRST && c->in_len == 0 &&
+	    c->cfg.protocols == CW_SIM_T1 && first != 0xFF)
+		cw_card_block_open(c);
+	return c->state == CW_CARD_BLOCK;
+}
+
 size_t
-cw_sim_card_chars(struct cw_sim_card *c, const uint8_t *buf, size_t len,
+cw_card_chars(struct cw_sim_card *c, const uint8_t *buf, size_t len,
     struct cw_sim_io *io)
 {
 	size_t n = len, off = 0;
@@ -402,15 +490,20 @@ cw_sim_card_chars(struct cw_sim_card *c, const uint8_t *buf, size_t len,
 		return len;
 	}
 
+	if (cw_card_rate_fits(c) && in_blocks(c, buf[0])) {
+		cw_card_block_chars(c, buf, len, io);
+		return len;
+	}
+
 	/* At a wrong rate, or while it sends itself, it hears rubbish. */
-	if (!rate_fits(c) || c->out_off < c->out_len || c->null_left > 0)
-		go_deaf(c);
+	if (!cw_card_rate_fits(c) || c->out_off < c->out_len || c->null_left > 0)
+		cw_card_deaf(c);
 	else
 		n = until_refused(c, len);
 
 	while (off < n) {
 		if (c->out_off < c->out_len)
-			go_deaf(c);
+			cw_card_deaf(c);
 		if (c->dead || c->left)
 			break;
 		off += take_some(c, buf + off, n - off);
@@ -432,16 +525,13 @@ gap_etu(const struct cw_sim_card *c)
 	return c->work_etu > c->null_due_etu ? c->null_due_etu : c->work_etu;
 }
 
-/*
- * Lets the work go on for wait_etu or until the next character is due: true in
- * the second case, and *null tells that it is a NULL.
- */
-static bool
-work(struct cw_sim_card *c, uint64_t wait_etu, bool *null, struct cw_sim_io *io)
+bool
+cw_card_work(struct cw_sim_card *c, uint32_t wait_etu, bool *more,
+    struct cw_sim_io *io)
 {
-	uint64_t gap = gap_etu(c);
+	uint64_t gap = gap_etu(c), note_etu = CHAR_ETU;
 
-	*null = c->work_etu > gap;
+	*more = c->work_etu > gap;
 	if (gap > wait_etu) {
 		c->work_etu -= wait_etu;
 		c->null_due_etu -= wait_etu;
@@ -450,10 +540,14 @@ work(struct cw_sim_card *c, uint64_t wait_etu, bool *null, struct cw_sim_io *io)
 	}
 	io->busy_etu += gap;
 	c->work_etu -= gap;
-	if (*null) {
-		/* The chip works on while the NULL is on the line. */
-		c->work_etu -= c->work_etu < CHAR_ETU ? c->work_etu : CHAR_ETU;
-		c->null_due_etu = WT_ETU / 2 * c->di;
+	if (*more) {
+		/* The chip works on while the NULL, or S(WTX) with its
+		 * answer, is on the line. */
+		if (c->state == CW_CARD_BLOCK)
+			note_etu = 2 * (5 * CW_CARD_T1_CHAR_ETU +
+			    CW_CARD_T1_TURN_ETU);
+		c->work_etu -= c->work_etu < note_etu ? c->work_etu : note_etu;
+		c->null_due_etu = note_due(c);
 	}
 	return true;
 }
@@ -469,6 +563,10 @@ count_sent(struct cw_sim_card *c, size_t n, struct cw_sim_io *io)
 	if (f->kind == CW_FAULT_PARITY)
 		bad = (uint32_t)((c->char_cnt + n) / period -
 		    c->char_cnt / period);
+	if (until_wrong(c) < n && f->kind == CW_FAULT_CHAR_WRONG) {
+		bad = c->wrong_left;
+		c->wrong_left = 0;
+	}
 	c->char_cnt += n;
 	io->bad_cnt += bad;
 	io->etu += n * CHAR_ETU + (uint64_t)bad * REPEAT_ETU;
@@ -486,15 +584,31 @@ copy_out(struct cw_sim_card *c, uint8_t *buf, size_t n)
 	else
 		memcpy(buf, src, n);
 	c->out_off = (uint16_t)(c->out_off + n);
-	if (c->out_off == c->out_len && c->next_fi != 0) {
+	if (c->out_off < c->out_len)
+		return;
+	if (c->next_fi != 0) {
 		c->fi = c->next_fi;
 		c->di = c->next_di;
 		c->next_fi = 0;
 	}
+	if (c->next_block) {
+		c->next_block = false;
+		cw_card_block_open(c);
+	}
+}
+
+/* The next character stays wrong: it is repeated too often. */
+static bool
+stays_wrong(const struct cw_sim_card *c)
+{
+	const struct cw_sim_fault *f = &c->cfg.fault;
+
+	return f->kind == CW_FAULT_PARITY_HARD ||
+	    (f->kind == CW_FAULT_CHAR_WRONG && c->wrong_left > REPEAT_MAX);
 }
 
 size_t
-cw_sim_card_listen(struct cw_sim_card *c, uint8_t *buf, size_t cap,
+cw_card_listen(struct cw_sim_card *c, uint8_t *buf, size_t cap,
     uint32_t wait_etu, struct cw_sim_io *io)
 {
 	uint8_t null_char = c->cfg.inverse ? cw_atr_invert(NULL_BYTE) :
@@ -502,21 +616,25 @@ cw_sim_card_listen(struct cw_sim_card *c, uint8_t *buf, size_t cap,
 	size_t n = 0, most;
 	bool null;
 
-	if (cap == 0 || !on_line(c) || c->out_off == c->out_len)
+	if (cap == 0 || !on_line(c))
 		return 0;
-	most = c->cfg.fault.kind == CW_FAULT_PARITY_HARD ? until_wrong(c) : cap;
-	if (!rate_fits(c) || most == 0) {
+	if (c->state == CW_CARD_BLOCK && cw_card_rate_fits(c))
+		return cw_card_block_listen(c, buf, cap, wait_etu, io);
+	if (c->out_off == c->out_len)
+		return 0;
+	most = stays_wrong(c) ? until_wrong(c) : cap;
+	if (!cw_card_rate_fits(c) || most == 0) {
 		io->etu += CHAR_ETU + REPEAT_MAX * REPEAT_ETU;
 		io->bad_cnt += REPEAT_MAX;
 		io->parity = true;
-		go_deaf(c);
+		cw_card_deaf(c);
 		return 0;
 	}
 	if (most > cap)
 		most = cap;
 
 	if (c->work_etu > 0) {
-		if (!work(c, wait_etu, &null, io))
+		if (!cw_card_work(c, wait_etu, &null, io))
 			return 0;
 		if (null)
 			buf[n++] = null_char;

@@ -21,7 +21,8 @@
  * io.busy_etu the time that the chip spent on flash while the line was idle,
  * in etu of the present F/D: the two together are the time that passed.  When
  * flash work takes longer than half the work waiting time, a NULL byte (60) is
- * sent at each half of it.
+ * sent at each half of it; in T=1 an S(WTX) at each half of the block waiting
+ * time.
  *
  * The characters of a command are taken in blocks, and an answer comes only
  * after the reader has listened: characters sent while the card has something
@@ -42,7 +43,20 @@
  *	PULLED		leaves the contacts at the n-th command
  *	NO_COS		ACTIVATE says 9000 but the bootloader stays
  *	BAD_WRITE	the n-th UPDATE says 9000 but a bit is flipped
- *	NULLS		n NULL bytes before every answer (n 0: 3)
+ *	NULLS		n NULL bytes before every answer (n 0: 3); T=1: n S(WTX)
+ *	CHAR_WRONG	character n of its life is wrong `arg` times (0: once);
+ *			T=1, where nobody repeats: once
+ *	CHAR_LOST	character n of its life vanishes
+ *	CHAR_MUTE	silent for good from character n on
+ *	CHAR_PULLED	leaves the contacts at character n
+ *	PROCEDURE	command n is answered by the procedure byte `arg`
+ *	EDC		T=1: its block n has a wrong EDC
+ *	BLOCK_LOST	T=1: its block n is not sent
+ *	NUMBER		T=1: N(S) or N(R) of its block n is wrong
+ *	NAK		T=1: from its block n on nothing but R-blocks (EDC error)
+ *	STUCK		T=1: from its block n on it answers S(RESYNCH) only
+ *	ABORT		T=1: its block n is S(ABORT request)
+ * Characters count both ways and from the ATR on, blocks are the card's.
  * A command is a header that came in, but for GET RESPONSE.  HANG and PULLED
  * count them from the card's first, with arg CW_SIM_FAULT_FROM_COS from the
  * first of the COS ("hang:cos+3").
@@ -51,7 +65,11 @@
 	X(NONE, "none") X(MUTE, "mute") X(ATR, "atr") X(NO_BOOT, "no-boot") \
 	X(SW, "sw") X(FLASH, "flash") X(HANG, "hang") X(PARITY, "parity") \
 	X(PARITY_HARD, "parity-hard") X(PULLED, "pulled") X(NO_COS, "no-cos") \
-	X(BAD_WRITE, "bad-write") X(NULLS, "nulls")
+	X(BAD_WRITE, "bad-write") X(NULLS, "nulls") \
+	X(CHAR_WRONG, "char-wrong") X(CHAR_LOST, "char-lost") \
+	X(CHAR_MUTE, "char-mute") X(CHAR_PULLED, "char-pulled") \
+	X(PROCEDURE, "procedure") X(EDC, "edc") X(BLOCK_LOST, "block-lost") \
+	X(NUMBER, "number") X(NAK, "nak") X(STUCK, "stuck") X(ABORT, "abort")
 
 enum cw_sim_fault_kind {
 #define X(sym, text) CW_FAULT_##sym,
@@ -67,10 +85,16 @@ struct cw_sim_fault {
 	uint16_t arg;
 };
 
+/* What the ATR offers; in CW_SIM_BOTH T=0 stands first. */
+enum cw_sim_protocols { CW_SIM_T0, CW_SIM_T1, CW_SIM_BOTH };
+
 struct cw_sim_card_config {
 	uint8_t serial[8];
 	uint8_t ta1;			/* offered in the ATR: 0x96 by default */
 	bool inverse;
+	enum cw_sim_protocols protocols;
+	uint8_t ifsc;			/* T=1; 0: 254 */
+	bool crc;			/* T=1: EDC is a CRC, else an LRC */
 	uint32_t flash_base;		/* address of its first byte */
 	uint32_t flash_len;		/* 0: 256 KiB; rounded up to pages of 2048;
 					 * allocated by _new, freed by ACTIVATE */
@@ -80,9 +104,11 @@ struct cw_sim_card_config {
 };
 
 struct cw_sim_io {
-	uint64_t etu;		/* line in use: 12 a character, 13 a repetition */
+	uint64_t etu;		/* line in use: 12 a character, 13 a repetition; in T=1
+				 * 11 a character (N = 255) and 11 more where the
+				 * line turns (BGT, 22) */
 	uint64_t busy_etu;	/* chip at work while the line is idle */
-	uint32_t bad_cnt;	/* characters repeated */
+	uint32_t bad_cnt;	/* characters repeated; T=1: wrong parity in buf */
 	size_t nack_idx;	/* chars: index refused, when fewer were taken */
 	bool parity;		/* listen: a character stayed wrong */
 	bool left;		/* the card left the contacts in this call */

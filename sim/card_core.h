@@ -4,10 +4,14 @@
 
 #include "cw/pps.h"
 #include "sim/card.h"
+#include "sim/card_t1.h"
 
 /*
- * Inside of the simulated card, shared by its three files only:
- *	card.c		line: ATR, PPS, T=0, faults, time
+ * Inside of the simulated card, shared by its files only:
+ *	card_line.c	the line from outside: faults of single characters
+ *	card.c		ATR, PPS, T=0, time
+ *	card_block.c	T=1: from characters to APDUs and back, faults of blocks
+ *	card_t1.c	T=1: the blocks
  *	card_boot.c	bootloader commands (docs/spec/bootloader.md)
  *	card_fs.c	the COS: file system and commands (docs/spec/simcard.md)
  *
@@ -20,6 +24,11 @@
 #define CW_CARD_PAGE_LEN 2048u
 #define CW_CARD_RSP_MAX 256	/* data of one T=0 answer */
 #define CW_CARD_OUT_MAX (1 + CW_CARD_RSP_MAX + 2)	/* ACK, data, SW1 SW2 */
+#define CW_CARD_CHAR_ETU 12	/* 10.2: leading edge to leading edge, N = 0 */
+#define CW_CARD_T1_CHAR_ETU 11	/* 11.2: N = 255 */
+#define CW_CARD_T1_TURN_ETU 11	/* what BGT (22) adds to the last character */
+#define CW_CARD_T1_BWI 4
+#define CW_CARD_T1_CWI 5
 #define CW_CARD_FS_BYTES 384	/* content of every file together */
 #define CW_CARD_ADM_LEN 8
 #define CW_CARD_ADM_TRIES 3
@@ -30,6 +39,7 @@ enum cw_card_line_state {
 	CW_CARD_PPS,
 	CW_CARD_HEADER,
 	CW_CARD_DATA,
+	CW_CARD_BLOCK,		/* T=1 */
 	CW_CARD_DEAF,		/* lost step with the reader: until reset */
 };
 
@@ -51,12 +61,15 @@ struct cw_sim_card {
 	uint8_t di;
 	uint16_t next_fi;	/* from the end of the PPS answer on; 0: none */
 	uint8_t next_di;
+	bool next_block;	/* from the end of the PPS answer on: T=1 */
 	uint32_t clk_hz, etu_clk;	/* the reader's */
 	uint64_t char_cnt;	/* characters, both ways, in its life */
 	uint64_t work_us;	/* flash work of the command under way */
 	uint64_t work_etu;	/* the same, still to pass before the answer */
 	uint64_t null_due_etu;	/* to the next NULL while working */
 	uint32_t null_left;	/* NULLs that CW_FAULT_NULLS owes */
+	uint32_t wrong_left;	/* times that CW_FAULT_CHAR_WRONG owes */
+	bool struck;		/* another fault of a character has struck */
 	uint32_t apdu_cnt;	/* commands in its life */
 	uint32_t cos_apdu_cnt;	/* commands since the COS first booted */
 
@@ -67,6 +80,10 @@ struct cw_sim_card {
 	uint8_t out[CW_CARD_OUT_MAX];
 	uint8_t rsp[CW_CARD_RSP_MAX];
 	uint16_t rsp_len;
+	struct cw_card_t1 t1;	/* state CW_CARD_BLOCK */
+	uint8_t cmd[5 + 2 + 255 + 2];	/* T=1: a command APDU */
+	uint8_t answer[CW_CARD_RSP_MAX + 2];	/* T=1: a response APDU */
+	uint32_t block_cnt;	/* blocks that it has said in its life */
 	uint8_t get_len;	/* bytes waiting in get[] for GET RESPONSE */
 	uint8_t get[64];
 
@@ -86,6 +103,36 @@ struct cw_sim_card {
 	uint32_t update_cnt;
 	uint8_t fs[CW_CARD_FS_BYTES];
 };
+
+/* card.c: the line without faults of single characters. */
+size_t cw_card_chars(struct cw_sim_card *c, const uint8_t *buf, size_t len,
+    struct cw_sim_io *io);
+size_t cw_card_listen(struct cw_sim_card *c, uint8_t *buf, size_t cap,
+    uint32_t wait_etu, struct cw_sim_io *io);
+/* At the reader's rate a character is understood. */
+bool cw_card_rate_fits(const struct cw_sim_card *c);
+void cw_card_deaf(struct cw_sim_card *c);
+/* out[] becomes this. */
+void cw_card_say(struct cw_sim_card *c, const uint8_t *buf, size_t len);
+/* Lets flash work go on for wait_etu or until the next character is due: true in
+ * the second case, and *more tells that it is a NULL, or S(WTX). */
+bool cw_card_work(struct cw_sim_card *c, uint32_t wait_etu, bool *more,
+    struct cw_sim_io *io);
+/* The flash work of the command comes before its answer. */
+void cw_card_work_begin(struct cw_sim_card *c);
+/* hdr and data hold a command: counts it; true when a fault ends it here, and
+ * *sw is then what to answer, or 0 for nothing. */
+bool cw_card_strikes(struct cw_sim_card *c, uint16_t *sw);
+uint16_t cw_card_head(struct cw_sim_card *c);
+uint16_t cw_card_data(struct cw_sim_card *c);
+
+/* card_block.c */
+void cw_card_block_open(struct cw_sim_card *c);
+/* Characters, logical, in T=1. */
+void cw_card_block_chars(struct cw_sim_card *c, const uint8_t *buf, size_t len,
+    struct cw_sim_io *io);
+size_t cw_card_block_listen(struct cw_sim_card *c, uint8_t *buf, size_t cap,
+    uint32_t wait_etu, struct cw_sim_io *io);
 
 uint16_t cw_card_boot_head(struct cw_sim_card *c);
 uint16_t cw_card_boot_data(struct cw_sim_card *c);

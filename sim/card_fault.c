@@ -58,8 +58,10 @@ cw_sim_fault_parse(struct cw_sim_fault *f, const char *text)
 		f->n = (uint32_t)v;
 	}
 	if (*text == '=') {
-		/* Only these two say a status word of their own. */
-		if (f->kind != CW_FAULT_SW && f->kind != CW_FAULT_NO_BOOT)
+		/* A status word, a count, a byte: only these have one. */
+		if (f->kind != CW_FAULT_SW && f->kind != CW_FAULT_NO_BOOT &&
+		    f->kind != CW_FAULT_CHAR_WRONG &&
+		    f->kind != CW_FAULT_PROCEDURE)
 			return CW_EFORMAT;
 		text++;
 		if (number(&text, 16, '\0', 0xFFFF, &v) < 0)

@@ -38,17 +38,12 @@ tail_len(const struct cw_card_t1 *c)
 	return c->cfg.crc ? 2 : 1;
 }
 
-static enum cw_card_t1_what
-say(struct cw_card_t1 *c, uint8_t pcb, const uint8_t *inf, size_t len)
+static void
+seal(struct cw_card_t1 *c)
 {
+	size_t len = HEAD + (size_t)c->out[2];
 	uint16_t v;
 
-	c->out[0] = 0x00;
-	c->out[1] = pcb;
-	c->out[2] = (uint8_t)len;
-	if (len > 0)
-		memcpy(c->out + HEAD, inf, len);
-	len += HEAD;
 	if (c->cfg.crc) {
 		v = crc(c->out, len);
 		c->out[len] = (uint8_t)(v >> 8);
@@ -57,6 +52,17 @@ say(struct cw_card_t1 *c, uint8_t pcb, const uint8_t *inf, size_t len)
 		c->out[len] = lrc(c->out, len);
 	}
 	c->out_len = len + tail_len(c);
+}
+
+static enum cw_card_t1_what
+say(struct cw_card_t1 *c, uint8_t pcb, const uint8_t *inf, size_t len)
+{
+	c->out[0] = 0x00;
+	c->out[1] = pcb;
+	c->out[2] = (uint8_t)len;
+	if (len > 0)
+		memcpy(c->out + HEAD, inf, len);
+	seal(c);
 	c->asked_time = false;
 	return CW_CARD_T1_SAY;
 }
@@ -102,6 +108,25 @@ cw_card_t1_ask_time(struct cw_card_t1 *c, uint8_t multiplier)
 {
 	say(c, 0xc3, &multiplier, 1);
 	c->asked_time = true;
+}
+
+void
+cw_card_t1_refuse(struct cw_card_t1 *c, uint8_t error)
+{
+	say_r(c, error);
+}
+
+void
+cw_card_t1_abort(struct cw_card_t1 *c)
+{
+	say(c, 0xc2, NULL, 0);
+}
+
+void
+cw_card_t1_forge(struct cw_card_t1 *c, uint8_t pcb)
+{
+	c->out[1] = pcb;
+	seal(c);
 }
 
 /* An I-block of the reader's; the one that we have said is acknowledged. */

@@ -51,11 +51,19 @@ struct cw_card_t1 {
 	bool asked_time;	/* out is S(WTX request) */
 };
 
+/* As after the ATR; cfg is copied. */
 void cw_card_t1_init(struct cw_card_t1 *c, const struct cw_card_t1_cfg *cfg);
+/* One character of the reader's; bad: with a wrong parity. */
 enum cw_card_t1_what cw_card_t1_take(struct cw_card_t1 *c, uint8_t ch, bool bad);
+/* MORE when no block was under way. */
 enum cw_card_t1_what cw_card_t1_silence(struct cw_card_t1 *c);
 /* rsp, data and SW, is borrowed until the next command is whole; len >= 2. */
 void cw_card_t1_answer(struct cw_card_t1 *c, const uint8_t *rsp, size_t len);
+/* out becomes an R-block with that error code, or S(ABORT request). */
+void cw_card_t1_refuse(struct cw_card_t1 *c, uint8_t error);
+void cw_card_t1_abort(struct cw_card_t1 *c);
+/* PCB of out becomes this, with an EDC that fits. */
+void cw_card_t1_forge(struct cw_card_t1 *c, uint8_t pcb);
 void cw_card_t1_ask_time(struct cw_card_t1 *c, uint8_t multiplier);
 
 #endif

@@ -46,6 +46,9 @@ static const char usage[] =
 "  --blanks N|endless   blanks in the hopper (endless)\n"
 "  --ta1 HEX            TA1 of the blanks: fastest F/D (96)\n"
 "  --inverse            blanks use the inverse convention\n"
+"  --protocol P         what the blanks offer: t0, t1 or both (t0)\n"
+"  --ifsc N             information field size of a blank in T=1 (254)\n"
+"  --crc                T=1 with CRC in place of LRC\n"
 "  --flash-kib N        flash of a blank, 2 to 4096 (256)\n"
 "  --write-us N         flash time of a block (0)\n"
 "  --erase-us N         flash time of a page of 2048 bytes (0)\n"
@@ -58,11 +61,14 @@ static const char usage[] =
 "  -n                   check the options and stop\n"
 "  --help, --version\n"
 "Faults: mute atr no-boot sw:N=SW flash:N hang:N pulled:N parity:N\n"
-"parity-hard:N no-cos bad-write:N nulls:N; see cardwright-card(1).\n";
+"parity-hard:N no-cos bad-write:N nulls:N char-wrong:N char-lost:N\n"
+"char-mute:N char-pulled:N procedure:N=BYTE edc:N block-lost:N number:N nak:N\n"
+"stuck:N abort:N; see cardwright-card(1).\n";
 
 enum { OPT_STATIONS = 256, OPT_BLANKS, OPT_TA1, OPT_INVERSE, OPT_FLASH,
     OPT_WRITE, OPT_ERASE, OPT_SPEED, OPT_FAULT, OPT_FAULTS, OPT_DUMP,
-    OPT_JSON, OPT_LOG, OPT_HELP, OPT_VERSION, OPT_LISTEN };
+    OPT_JSON, OPT_LOG, OPT_HELP, OPT_VERSION, OPT_LISTEN, OPT_PROTOCOL,
+    OPT_IFSC, OPT_CRC };
 
 static const struct option longopts[] = {
 	{ "listen", required_argument, NULL, OPT_LISTEN },
@@ -70,6 +76,9 @@ static const struct option longopts[] = {
 	{ "blanks", required_argument, NULL, OPT_BLANKS },
 	{ "ta1", required_argument, NULL, OPT_TA1 },
 	{ "inverse", no_argument, NULL, OPT_INVERSE },
+	{ "protocol", required_argument, NULL, OPT_PROTOCOL },
+	{ "ifsc", required_argument, NULL, OPT_IFSC },
+	{ "crc", no_argument, NULL, OPT_CRC },
 	{ "flash-kib", required_argument, NULL, OPT_FLASH },
 	{ "write-us", required_argument, NULL, OPT_WRITE },
 	{ "erase-us", required_argument, NULL, OPT_ERASE },
@@ -101,11 +110,59 @@ parse_ta1(const char *text)
 	return (uint8_t)v;
 }
 
+static enum cw_sim_protocols
+parse_protocol(const char *text)
+{
+	if (strcmp(text, "t0") == 0)
+		return CW_SIM_T0;
+	if (strcmp(text, "t1") == 0)
+		return CW_SIM_T1;
+	if (strcmp(text, "both") != 0)
+		cw_args_fail("--protocol", "expected t0, t1 or both, found "
+		    "\"%s\"", text);
+	return CW_SIM_BOTH;
+}
+
+/* Options about what a blank is; false for another. */
+static bool
+card_option(struct cw_sim_card_config *card, int opt)
+{
+	switch (opt) {
+	case OPT_TA1:
+		card->ta1 = parse_ta1(optarg);
+		return true;
+	case OPT_INVERSE:
+		card->inverse = true;
+		return true;
+	case OPT_PROTOCOL:
+		card->protocols = parse_protocol(optarg);
+		return true;
+	case OPT_IFSC:
+		card->ifsc = (uint8_t)cw_args_u32("--ifsc", optarg, 1, 254);
+		return true;
+	case OPT_CRC:
+		card->crc = true;
+		return true;
+	case OPT_FLASH:
+		card->flash_len =
+		    1024 * cw_args_u32("--flash-kib", optarg, 2, 4096);
+		return true;
+	case OPT_WRITE:
+		card->write_us = cw_args_u32("--write-us", optarg, 0, 60000000);
+		return true;
+	case OPT_ERASE:
+		card->erase_us = cw_args_u32("--erase-us", optarg, 0, 60000000);
+		return true;
+	default:
+		return false;
+	}
+}
+
 static void
 option(struct options *o, int opt)
 {
-	struct cw_sim_card_config *card = &o->world.card;
-
+	if (card_option(&o->world.card, opt))
+		return;
 	switch (opt) {
 	case OPT_LISTEN:
 		cw_args_addr("--listen", optarg, &o->listen);
@@ -116,22 +173,6 @@ option(struct options *o, int opt)
 		break;
 	case OPT_BLANKS:
 		o->world.blanks = cw_args_count("--blanks", optarg);
-		break;
-	case OPT_TA1:
-		card->ta1 = parse_ta1(optarg);
-		break;
-	case OPT_INVERSE:
-		card->inverse = true;
-		break;
-	case OPT_FLASH:
-		card->flash_len =
-		    1024 * cw_args_u32("--flash-kib", optarg, 2, 4096);
-		break;
-	case OPT_WRITE:
-		card->write_us = cw_args_u32("--write-us", optarg, 0, 60000000);
-		break;
-	case OPT_ERASE:
-		card->erase_us = cw_args_u32("--erase-us", optarg, 0, 60000000);
 		break;
 	case OPT_SPEED:
 		o->speed = cw_args_real("--speed", optarg);

@@ -23,8 +23,15 @@ rig_open_cfg(struct rig *r, const struct cw_sim_card_config *cfg)
 void
 rig_open(struct rig *r, const char *fault)
 {
+	rig_open_t(r, CW_SIM_T0, fault);
+}
+
+void
+rig_open_t(struct rig *r, enum cw_sim_protocols protocols, const char *fault)
+{
 	struct cw_sim_card_config cfg = {
 		.serial = "SERIAL01", .flash_len = 8192, .seed = 5,
+		.protocols = protocols,
 	};
 
 	if (fault != NULL)
@@ -50,6 +57,15 @@ turn_over(const struct rig *r, uint8_t *buf, size_t len)
 			buf[i] = cw_atr_invert(buf[i]);
 }
 
+static void
+t1_open(struct rig *r, uint32_t etu_clk)
+{
+	struct cw_t1_cfg cfg;
+
+	cw_t1_config(&cfg, &r->atr, etu_clk);
+	cw_t1_init(&r->t1, &cfg);
+}
+
 int
 rig_reset(struct rig *r)
 {
@@ -70,7 +86,12 @@ rig_reset(struct rig *r)
 			    rx.len == 0 ? CW_EMUTE : CW_ETIMEOUT;
 		more = cw_atr_rx_push(&rx, raw);
 	}
-	return more < 0 ? more : cw_atr_parse(&r->atr, rx.buf, rx.len);
+	if (more < 0 || (more = cw_atr_parse(&r->atr, rx.buf, rx.len)) < 0)
+		return more;
+	r->blocks = r->atr.first_t == 1;
+	if (r->blocks)
+		t1_open(r, 372);
+	return 0;
 }
 
 int
@@ -80,7 +101,8 @@ rig_pps(struct rig *r, uint8_t ta1)
 	uint16_t fi;
 	uint32_t fmax;
 	size_t n;
-	int len = cw_pps_build(buf, 0, ta1), rc;
+	uint8_t t = r->blocks ? 1 : 0;
+	int len = cw_pps_build(buf, t, ta1), rc;
 
 	turn_over(r, buf, (size_t)len);
 	n = cw_sim_card_chars(r->card, buf, (size_t)len, &r->io);
@@ -89,12 +111,14 @@ rig_pps(struct rig *r, uint8_t ta1)
 	if (n == 0)
 		return CW_ETIMEOUT;
 	turn_over(r, buf, n);
-	rc = cw_pps_judge(0, ta1, buf, n);
+	rc = cw_pps_judge(t, ta1, buf, n);
 	if (rc != 1)
 		return rc;
 	assert_int_equal(cw_pps_fidi(ta1, &fi, &fmax, &di), 0);
 	cw_sim_card_line(r->card, CLK_HZ, fi / di);
 	r->t0_cfg.wt_etu = 9600u * di;
+	if (r->blocks)
+		t1_open(r, fi / di);
 	return 1;
 }
 
@@ -107,7 +131,9 @@ rig_send(struct rig *r, const uint8_t *apdu, size_t len)
 	size_t n;
 	int err;
 
-	err = cw_t0_start(&r->t0, &r->t0_cfg, apdu, len, r->rsp, sizeof r->rsp,
+	err = r->blocks ?
+	    cw_t1_start(&r->t1, apdu, len, r->rsp, sizeof r->rsp, &out) :
+	    cw_t0_start(&r->t0, &r->t0_cfg, apdu, len, r->rsp, sizeof r->rsp,
 	    &out);
 	assert_int_equal(err, 0);
 	while (out.want == CW_TPDU_SEND || out.want == CW_TPDU_RECV) {
@@ -133,7 +159,10 @@ rig_send(struct rig *r, const uint8_t *apdu, size_t len)
 			ev.len = n;
 			ev.bad_cnt = r->io.bad_cnt - bad;
 		}
-		cw_t0_step(&r->t0, &ev, &out);
+		if (r->blocks)
+			cw_t1_step(&r->t1, &ev, &out);
+		else
+			cw_t0_step(&r->t0, &ev, &out);
 	}
 	r->rsp_len = out.want == CW_TPDU_DONE ? (int)out.rsp_len : out.err;
 	if (r->rsp_len < 0)
@@ -231,16 +260,22 @@ rig_verify(struct rig *r, uint32_t addr, const uint8_t *image, uint32_t len)
 }
 
 void
-rig_open_cos(struct rig *r, const char *fault)
+rig_burn(struct rig *r)
 {
 	uint8_t image[64];
 
 	memset(image, 0x5A, sizeof image);
-	rig_open(r, fault);
 	assert_int_equal(rig_reset(r), 0);
 	assert_int_equal(rig_erase(r, 0, sizeof image), 0x9000);
 	assert_int_equal(rig_write(r, 0, image, sizeof image), 0x9000);
 	assert_int_equal(rig_verify(r, 0, image, sizeof image), 0x9000);
 	assert_int_equal(rig_activate(r, 0, sizeof image), 0x9000);
 	assert_int_equal(rig_reset(r), 0);
+}
+
+void
+rig_open_cos(struct rig *r, const char *fault)
+{
+	rig_open(r, fault);
+	rig_burn(r);
 }

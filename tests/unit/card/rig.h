@@ -11,11 +11,12 @@
 
 #include "cw/atr.h"
 #include "cw/t0.h"
+#include "cw/t1.h"
 #include "sim/card.h"
 
 /*
- * A card with the library's own T=0 engine in front of it: what a reader is,
- * without anything in between.
+ * A card with the library's own engines in front of it, T=0 or T=1 as the card
+ * offers it first: what a reader is, without anything in between.
  */
 struct rig {
 	struct cw_sim_card *card;
@@ -23,6 +24,8 @@ struct rig {
 	struct cw_sim_io io;	/* of everything since rig_reset */
 	struct cw_t0 t0;
 	struct cw_t0_cfg t0_cfg;
+	bool blocks;		/* T=1 */
+	struct cw_t1 t1;
 	struct cw_atr atr;
 	uint8_t rsp[300];
 	int rsp_len;		/* with SW, or a negative CW_E* */
@@ -30,6 +33,8 @@ struct rig {
 
 /* A card of 8 KiB flash without flash times; fault may be NULL. */
 void rig_open(struct rig *r, const char *fault);
+void rig_open_t(struct rig *r, enum cw_sim_protocols protocols,
+    const char *fault);
 void rig_open_cfg(struct rig *r, const struct cw_sim_card_config *cfg);
 void rig_close(struct rig *r);
 
@@ -50,6 +55,8 @@ int rig_write(struct rig *r, uint32_t addr, const uint8_t *data, size_t len);
 int rig_verify(struct rig *r, uint32_t addr, const uint8_t *image, uint32_t len);
 int rig_activate(struct rig *r, uint32_t addr, uint32_t len);
 
+/* Burns 64 bytes of image and resets into the COS. */
+void rig_burn(struct rig *r);
 /* A card that runs the COS: 64 bytes of image burnt, reset, no ADM. */
 void rig_open_cos(struct rig *r, const char *fault);
 
