@@ -22,7 +22,7 @@ import tempfile
 PROGRAMS = {
     'cardwright': 'tools', 'cardwright-platform': 'platform',
     'cardwright-terminal': 'terminal', 'cardwright-reader': 'boards',
-    'cardwright-card': 'sim', 'cardwright-device': 'sim',
+    'cardwright-board': 'boards/virt', 'cardwright-card': 'sim', 'cardwright-device': 'sim',
 }
 # What a build makes, a user has, or a NAME stands for; no file of the repository.
 MADE = re.compile(r'^(build|my|/)|\b[A-Z]{4,}\b(?!\.md)')

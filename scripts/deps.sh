@@ -9,7 +9,7 @@ build="gcc make meson ninja-build pkg-config python3 libc6-dev libuv1-dev
     libssl-dev libmbedtls-dev libsqlite3-dev libmicrohttpd-dev libjansson-dev
     libcurl4-openssl-dev liblua5.4-dev libmodbus-dev libcmocka-dev"
 test="$build openssl curl sqlite3 mbpoll clang libclang-rt-14-dev
-    gcc-arm-none-eabi libnewlib-arm-none-eabi lrzsz libbearssl-dev"
+    gcc-arm-none-eabi libnewlib-arm-none-eabi lrzsz libbearssl-dev libunicorn-dev"
 model="spin gcc libc6-dev"
 docs="lowdown"
 firmware="meson ninja-build python3 gcc-arm-none-eabi libnewlib-arm-none-eabi
