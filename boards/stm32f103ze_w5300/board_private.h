@@ -59,6 +59,10 @@ bool cw_net_poll(struct cw_event *ev, uint64_t now_us);
 void cw_net_irq(void);
 bool cw_net_cable(void);
 
+struct cw_disc_info;
+/* main.c: who this reader is, for those who look for readers. */
+void cw_board_describe(struct cw_disc_info *me);
+
 /* net_addr.c: how the reader comes to its address. */
 struct cw_net_addr {
 	uint8_t ip[4], mask[4], gateway[4];

@@ -3,6 +3,7 @@
 
 #include "board_private.h"
 #include "cw/bytes.h"
+#include "cw/discover.h"
 #include "cw/err.h"
 #include "cw/program.h"
 #include "cw/sha256.h"
@@ -27,9 +28,11 @@ static CW_XRAM uint8_t queue[CW_BOARD_SLOTS * CW_RLINK_QUEUE * CW_PROG_MAX];
 static CW_XRAM uint8_t rx_mem[CW_FRAME_HDR + CW_RLINK_BODY_MAX];
 static CW_XRAM uint8_t tx_mem[CW_FRAME_HDR + CW_RLINK_BODY_MAX];
 
+static const char firmware[] = "cardwright " CW_SOFTWARE_VERSION " stm32f103ze";
 static struct cw_settings_store settings_store;
 static struct cw_settings settings;
 static uint64_t boot_cnt;
+static uint8_t serial[16];
 
 /* Prints a line at once, for what happens before the loop runs. */
 static void
@@ -63,12 +66,17 @@ halt(const char *why)
 static int
 settings_start(void)
 {
+	static const uint8_t none[sizeof serial];
 	int err, boot_err;
 
 	cw_settings_init(&settings_store, &cw_board_nvm_ops, NULL);
 	err = cw_settings_load(&settings_store, &settings);
 	boot_err = cw_settings_boot(&settings_store, &settings, &boot_cnt);
 	cw_board_log_level(settings.log_level);
+	/* A reader that was given no serial number goes by its chip's. */
+	memcpy(serial, settings.serial, sizeof serial);
+	if (memcmp(serial, none, sizeof none) == 0)
+		memcpy(serial, (const void *)CW_STM_UID, CW_STM_UID_LEN);
 	cw_board_random_start(boot_cnt);
 	if (boot_err == 0)
 		boot_err = cw_secure_seed(&settings, boot_cnt);
@@ -139,11 +147,29 @@ link_start(void)
 	return false;
 }
 
+void
+cw_board_describe(struct cw_disc_info *me)
+{
+	const uint8_t *ip = cw_net_addr()->ip;
+
+	memset(me, 0, sizeof *me);
+	memcpy(me->serial, serial, sizeof me->serial);
+	me->boot_id = boot_cnt;
+	me->addr = (uint32_t)ip[0] << 24 | (uint32_t)ip[1] << 16 |
+	    (uint32_t)ip[2] << 8 | ip[3];
+	me->port = CW_RLINK_PORT;
+	me->link = settings.has_key ? CW_DISC_LINK_TLS : CW_DISC_LINK_PLAIN;
+	me->state = cw_reader_served(core) ? CW_DISC_SERVED : CW_DISC_FREE;
+	me->slot_cnt = CW_BOARD_SLOTS;
+	memcpy(me->firmware, firmware, sizeof firmware);
+	if (settings.has_key)
+		memcpy(me->identity, settings.key_id, sizeof settings.key_id);
+	memcpy(me->name, settings.name, sizeof settings.name);
+}
+
 static void
 core_start(void)
 {
-	static const char name[] = "cardwright " CW_SOFTWARE_VERSION " stm32f103ze";
-	static const uint8_t none[16];
 	struct cw_reader_config c;
 	int err;
 
@@ -152,10 +178,8 @@ core_start(void)
 	c.net = cw_secure_ops();
 	c.store = &cw_board_store_ops;
 	c.sys = &cw_board_sys_ops;
-	memcpy(c.serial, settings.serial, sizeof c.serial);
-	if (memcmp(c.serial, none, sizeof none) == 0)
-		memcpy(c.serial, (const void *)CW_STM_UID, CW_STM_UID_LEN);
-	memcpy(c.firmware, name, sizeof name);
+	memcpy(c.serial, serial, sizeof c.serial);
+	memcpy(c.firmware, firmware, sizeof firmware);
 	c.boot_id = boot_cnt;
 	c.slot_cnt = CW_BOARD_SLOTS;
 	c.store_cap = cw_board_store_cap();

@@ -280,6 +280,8 @@ cw_net_poll(struct cw_event *ev, uint64_t now_us)
 	}
 	if (ticked || pending >> CW_NET_TCP != 0)
 		cw_net_addr_step(pending, now_us);
+	if ((pending >> CW_NET_SOCK_SCAN & 1u) != 0)
+		cw_net_scan_step(now_us);
 	for (n = 0; n < CW_NET_TCP; n++)
 		if (conn_event(n, ev, now_us))
 			return true;
@@ -336,6 +338,7 @@ cw_net_start(const uint8_t mac[6])
 	CW_EXTI->ftsr |= 1u << line;
 	CW_EXTI->imr |= 1u << line;
 	cw_stm_irq_on(CW_IRQ_EXTI9_5, CW_STM_PRIO_SLOW);
+	cw_net_scan_start();
 	cw_net_alive = true;
 	return 0;
 }

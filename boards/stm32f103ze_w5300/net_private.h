@@ -6,8 +6,8 @@
 #include "boards/chip/w5300/w5300.h"
 
 /*
- * Sockets of the W5300: 0 to 2 the reader link (net.c), 6 discovery, 7 DHCP
- * (net_addr.c).  Memory in KiB, to the chip and from it: 8 and 28 for each of the
+ * Sockets of the W5300: 0 to 2 the reader link (net.c), 6 discovery (net_scan.c),
+ * 7 DHCP (net_addr.c).  Memory in KiB, to the chip and from it: 8 and 28 for each of the
  * link's, 4 and 6 for the datagrams': 32 and 96 of its 128.
  */
 #define CW_NET_TCP 3u
@@ -23,5 +23,9 @@ extern bool cw_net_alive;
 
 /* net_addr.c: bit n of pending: socket n has events. */
 void cw_net_addr_step(uint8_t pending, uint64_t now_us);
+
+/* net_scan.c: opens the socket; then at its events. */
+void cw_net_scan_start(void);
+void cw_net_scan_step(uint64_t now_us);
 
 #endif
