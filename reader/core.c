@@ -132,6 +132,12 @@ cw_reader_event(struct cw_reader *r, const struct cw_event *ev,
 	return due;
 }
 
+bool
+cw_reader_served(const struct cw_reader *r)
+{
+	return r->linked;
+}
+
 void
 cw_reader_check(const struct cw_reader *r)
 {

@@ -85,6 +85,9 @@ struct cw_reader_slot_status {
 void cw_reader_slot_status(const struct cw_reader *r, uint8_t slot,
     struct cw_reader_slot_status *out);
 
+/* Is a terminal connected that has said HELLO? */
+bool cw_reader_served(const struct cw_reader *r);
+
 /* Asserts the guarantees of every slot's state.  For tests and the simulator. */
 void cw_reader_check(const struct cw_reader *r);
 

@@ -43,6 +43,8 @@ static const struct cw_cmd cmds[] = {
 	  cw_order_act_run },
 	{ "reader", "list", "", 0, 0, B(LINE), 0,
 	  "list the readers of all lines", cw_reader_list_run },
+	{ "reader", "scan", "", 0, 0, B(ADDRESS), 0,
+	  "find the readers on the network", cw_scan_run },
 	{ "reader", "enrol", "ID...", 1, 64, B(KEYS) | B(SHOW), 0,
 	  "draw the link key of a reader", cw_enrol_run },
 	{ "line", "list", "", 0, 0, 0, 0,

@@ -46,6 +46,7 @@
 	X(RECORD, "record", 0, "N", "only this record of the order") \
 	X(KEYS, "keys", 0, "FILE", "key file of the readers (default: readers.key " \
 	  "in the directory made by setup)") \
+	X(ADDRESS, "address", 0, "IP", "ask only there (default: every network)") \
 	X(SHOW, "show", 0, NULL, "print the key, as a reader's console takes it")
 
 enum cw_opt_id {

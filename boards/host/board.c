@@ -359,6 +359,7 @@ cw_host_open(struct cw_host_env *env, const struct cw_host_config *cfg,
 		cw_host_close(h);
 		return NULL;
 	}
+	cw_host_discover_open(h);
 	cw_host_deliver(h, &tick);
 	return h;
 
@@ -374,6 +375,7 @@ cw_host_close(struct cw_host *h)
 		return;
 	h->closing = true;
 	h->card->close(h);
+	cw_host_discover_close(h);
 	cw_host_net_close(h);
 	uv_close((uv_handle_t *)&h->timer, cw_host_handle_closed);
 }

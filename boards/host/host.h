@@ -27,6 +27,8 @@ struct cw_host;
 struct cw_host_env {
 	uv_loop_t *loop;
 	int log_level;		/* 0 error .. 4 trace */
+	struct cw_host *readers;	/* that answer to discovery */
+	struct cw_host_disc *disc;	/* their sockets */
 	char rx[65536];		/* what was read last; wiped once handled */
 };
 
@@ -41,7 +43,7 @@ struct cw_host_config {
 	/* Link security (boards/link/link.h). key NULL: the plain link, which
 	 * terminals use for test orders only. */
 	const uint8_t *key;	/* 32 bytes; copied */
-	const char *identity;	/* NULL = the address in listen */
+	const char *identity;	/* copied; NULL = the address in listen */
 };
 
 /* NULL with err filled (place and remedy). cfg is copied. */

@@ -4,6 +4,7 @@
 
 #include "boards/contact/client.h"
 #include "boards/link/link.h"
+#include "cw/discover.h"
 #include "cw/err.h"
 #include "host.h"
 
@@ -13,6 +14,7 @@
  *	board.c	events in and out of the core, time, store, log
  *	net.c	the terminal's connections
  *	secure.c	the TLS layer between net.c and the core
+ *	discover.c	answers to who looks for readers
  *	sim.c	card back end: a station of the contact link
  *	null.c	card back end: a card that takes no time
  *	addr.c	addresses on the command line
@@ -67,6 +69,7 @@ struct cw_host {
 	struct cw_host_config cfg;
 	char name[64];
 	char address[64];
+	char identity[CW_LINK_ID_MAX + 1];	/* "" on a plain link */
 	struct cw_reader *core;
 	struct cw_link *link;	/* NULL: the plain link */
 	const struct cw_host_backend *card;
@@ -81,6 +84,10 @@ struct cw_host {
 	uv_timer_t timer;
 	uint64_t core_due_us;	/* what the core said last */
 	uint64_t armed_us;	/* when the timer fires; UINT64_MAX: never */
+
+	struct cw_host *next;	/* in env->readers */
+	struct cw_host_disc *disc_own, *disc_cast;	/* NULL: not found */
+	struct cw_disc disc;
 
 	uv_tcp_t listener;
 	struct cw_host_conn *conn[CW_HOST_CONNS];
@@ -117,6 +124,10 @@ int cw_host_net_open(struct cw_host *h, char *err, size_t err_cap);
 void cw_host_net_flush(struct cw_host *h);
 void cw_host_net_close(struct cw_host *h);
 extern const struct cw_net_ops cw_host_net_ops;
+
+/* discover.c */
+void cw_host_discover_open(struct cw_host *h);
+void cw_host_discover_close(struct cw_host *h);
 
 /* secure.c */
 /* 0 or CW_E*; h->cfg.key is not NULL. */

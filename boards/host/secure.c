@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <stdlib.h>
+#include <string.h>
 
 #include "host_private.h"
 
@@ -31,15 +32,18 @@ secure_ended(void *dev, int conn, enum cw_link_why why)
 int
 cw_host_secure_open(struct cw_host *h)
 {
+	const char *id = h->cfg.identity != NULL ? h->cfg.identity :
+	    h->address;
 	struct cw_link_config c = {
 		.net = &cw_host_net_ops, .dev = h, .random = cw_host_random,
 		.ended = secure_ended, .key = h->cfg.key, .forward = true,
-		.identity = h->cfg.identity != NULL ? h->cfg.identity :
-		    h->address,
-		.conn_cnt = CW_LINK_CONNS_MAX,
+		.identity = id, .conn_cnt = CW_LINK_CONNS_MAX,
 	};
 	int err;
 
+	if (strlen(id) > CW_LINK_ID_MAX)
+		return CW_EINVAL;
+	memcpy(h->identity, id, strlen(id) + 1);
 	h->link = malloc(cw_link_size());
 	if (h->link == NULL)
 		return CW_ENOMEM;

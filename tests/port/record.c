@@ -50,3 +50,10 @@ cw_reader_slot_status(const struct cw_reader *r, uint8_t slot,
 	(void)slot;
 	memset(out, 0, sizeof *out);
 }
+
+bool
+cw_reader_served(const struct cw_reader *r)
+{
+	(void)r;
+	return false;
+}

@@ -4,6 +4,7 @@
 
 link_test.py BUILDDIR        a terminal, a host reader, and somebody in between
 """
+import json
 import os
 import re
 import shutil
@@ -13,6 +14,7 @@ import sys
 import threading
 import time
 import unittest
+import zlib
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 '..', '..', 'scripts'))
@@ -283,6 +285,41 @@ reader = {IP}:{port or self.port}
         self.assertEqual(self.terminal(extra='identity = nobody').wait(LIMIT), 1)
         self.assertIn('no key for the reader nobody', self.text('line.log'))
         self.assertEqual(self.terminal(keys='none.key').wait(LIMIT), 1)
+
+    def test_scan(self):
+        """Found by broadcast and by address, as what it is; floods are not answered."""
+        self.enrol('t.key')
+        self.reader('--keys', self.path('t.key'), '--name', 'left\nbank', '--serial', '5A' * 16)
+
+        def scan(*args):
+            found = json.loads(self.run_ok('cardwright', 'reader', 'scan', '--json', *args))
+            return [r for r in found['readers'] if r['address'] == IP]
+        for args in ((), ('--address', IP)):
+            r, = scan(*args)
+            self.assertEqual((r['port'], r['link'], r['state'], r['identity'], r['serial'],
+                              r['name']),
+                             (self.port, 'tls', 'free', f'{IP}:{self.port}', '5a' * 16,
+                              'left bank'))
+        self.terminal()
+        self.wait('line.log', r'reader\.ready')
+        self.assertEqual(scan('--address', IP)[0]['state'], 'served')
+
+        head = b'CWRD\1\1\0\0' + bytes(8) + bytes(172)
+        ask = head + zlib.crc32(head).to_bytes(4, 'big')
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+            s.settimeout(0.5)
+            for bad in (b'', b'x', ask[:-1], ask + b'x', ask[:-1] + b'\0', bytes(192)):
+                s.sendto(bad, (IP, 7817))
+            for _ in range(200):
+                s.sendto(ask, (IP, 7817))
+            got = []
+            try:
+                while len(got) < 200:
+                    got.append(s.recv(4096))
+            except socket.timeout:
+                pass
+        self.assertTrue(1 <= len(got) <= 40, len(got))
+        self.assertTrue(all(len(g) == len(ask) and g[5] == 2 for g in got))
 
     def test_independent_client(self):
         """openssl s_client, with the only suite that firmware has."""
