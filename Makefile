@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # The front door.  Each target is a line or two over meson and scripts/.
 #
-#   make demo [CARDS=200] [LINES=2] [READERS=4]   the main job, on loopback
+#   make demo [CARDS=200] [LINES=2] [READERS=4] [PROTOCOL=t0]   the main job, on loopback
 #   make test      everything, with AddressSanitizer and UBSan
 #   make           build the programs into build/release
 #   make firmware  the reader's firmware: ELF, BIN, HEX, sizes (build/firmware)
@@ -15,6 +15,7 @@
 CARDS ?= 200
 LINES ?= 2
 READERS ?= 4
+PROTOCOL ?= t0
 SEEDS ?= 2000
 FUZZ_SECONDS ?= 60
 MODEL ?= small
@@ -39,7 +40,8 @@ $(SAN)/build.ninja:
 demo:
 	@scripts/deps.sh build
 	@$(MAKE) --no-print-directory -s all
-	@python3 scripts/demo.py --build $(REL) --cards $(CARDS) --lines $(LINES) --readers $(READERS)
+	@python3 scripts/demo.py --build $(REL) --cards $(CARDS) --lines $(LINES) --readers $(READERS) \
+		--protocol $(PROTOCOL)
 
 test:
 	@scripts/deps.sh build test

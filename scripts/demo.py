@@ -82,6 +82,8 @@ def main():
     ap.add_argument('--cards', type=int, default=200)
     ap.add_argument('--lines', type=int, default=2)
     ap.add_argument('--readers', type=int, default=4)
+    ap.add_argument('--protocol', choices=['t0', 't1', 'both'], default='t0',
+                    help='what the blanks offer')
     a = ap.parse_args()
     if not (1 <= a.cards <= 1000000 and 1 <= a.lines <= 32 and 1 <= a.readers <= 64):
         ap.error('CARDS is 1 to 1000000, LINES 1 to 32, READERS 1 to 64')
@@ -89,7 +91,8 @@ def main():
     per_line = max(1, a.cards // a.lines)
     plant = P.Plant(a.build, a.dir, a.lines, a.readers,
                     blanks=a.cards + 100, feed_ms=5, move_ms=5,
-                    faults=faulty_blanks(a.lines, per_line))
+                    faults=faulty_blanks(a.lines, per_line),
+                    card_args=['--protocol', a.protocol])
     cos = os.path.join(plant.repo, 'examples', 'cos-128k.bin')
     with plant:
         print(f'cardwright demo: {a.lines} lines with {a.readers} readers each, '
@@ -121,7 +124,8 @@ def main():
     out = {'report': report, 'bins': bins, 'good_cards_checked': good,
            'order_seconds': round(took, 2),
            'seconds': round(time.monotonic() - start, 2),
-           'lines': a.lines, 'readers': a.readers, 'faults': faults}
+           'lines': a.lines, 'readers': a.readers, 'protocol': a.protocol,
+           'faults': faults}
     path = os.path.join(a.dir, 'report.json')
     with open(path, 'w', encoding='utf-8') as f:
         json.dump(out, f, indent=1)

@@ -111,6 +111,8 @@ new_card(struct cw_step *s, unsigned int line, unsigned int station, uint32_t no
 	cw_wr_u16(&w, (uint16_t)line);
 	cw_wr_u32(&w, no);
 	cfg.inverse = cw_step_below(s, 8) == 0;
+	cfg.protocols = (enum cw_sim_protocols)cw_step_below(s, 3);
+	cfg.crc = cw_step_below(s, 4) == 0;
 	cfg.seed = cw_step_rand(s);
 	draw_fault(s, &cfg.fault);
 	c->no = no;

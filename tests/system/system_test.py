@@ -250,6 +250,32 @@ function answer(fields, job, captured)''')
         self.assertEqual(self.plant.report(first)['records']['issued'], 100)
 
 
+class Protocols(Line):
+    """T=1 is another way to the same card: nothing else may differ."""
+    kept = ('iccid', 'imsi', 'ki_sha256', 'msisdn', 'acc', 'cos')
+
+    def content(self, *card_args, faults=None):
+        self.opt = {'card_args': list(card_args), 'faults': {0: faults or []}}
+        self.setUp()
+        self.plant.up()
+        order, data = self.submit()
+        self.settle(order, data)
+        self.assertEqual(self.plant.down(), [])
+        return sorted(tuple(c[k] for k in self.kept) for c in self.plant.cards()
+                      if c['bin'] == 'good')
+
+    def test_same_cards(self):
+        want = self.content('--protocol', 't0')
+        self.assertEqual(len(want), self.count)
+        self.assertEqual(self.content('--protocol', 't1'), want)
+        self.assertEqual(self.content('--protocol', 't1', '--crc', '--ifsc', '32',
+                                      '--inverse', '--ta1', '97'), want)
+        self.assertEqual(self.content(
+            '--protocol', 't1', '--write-us', '900',
+            faults=['3=edc:5', '4=block-lost:9', '5=number:12', '6=char-lost:700',
+                    '7=stuck:20', '8=abort:7', '9=char-mute:900']), want)
+
+
 class Faults(Line):
     opt = {'faults': {0: ['3=mute', '5=sw:4=6581', '8=no-boot', '11=pulled:9',
                           '14=hang:7', '17=bad-write:9', '20=parity:50', '22=atr']}}
