@@ -15,12 +15,14 @@ import os
 import shutil
 import signal
 import socket
+import sqlite3
 import struct
 import subprocess
 import sys
 import time
 import unittest
 import zlib
+from contextlib import closing
 
 REPO = os.path.abspath(os.path.join(os.path.dirname(__file__), '..', '..'))
 sys.path.insert(0, os.path.join(REPO, 'scripts'))
@@ -333,6 +335,74 @@ class Killed(Line):
 
     def test_device(self):
         self.kill_and_settle('device-1', 0.5)
+
+
+class Restored(Line):
+    """The platform's database is set back to a backup; the journals know better."""
+    lines = 2
+
+    def backup(self, path):
+        with closing(sqlite3.connect(f'{self.plant.root}/platform.db')) as db, \
+                closing(sqlite3.connect(path)) as to:
+            db.backup(to)
+
+    def restore(self, path):
+        for tail in ('', '-wal', '-shm'):
+            if os.path.exists(f'{self.plant.root}/platform.db{tail}'):
+                os.unlink(f'{self.plant.root}/platform.db{tail}')
+        shutil.copy(path, f'{self.plant.root}/platform.db')
+        os.chmod(f'{self.plant.root}/platform.db', 0o600)
+
+    def counts(self, order):
+        return self.plant.report(order)['records']
+
+    def test_no_record_is_given_out_again(self):
+        self.plant.up()
+        order, data = self.submit(count=120)
+        self.wait_issued(order, 10)
+        kept = os.path.join(self.plant.root, 'backup.db')
+        self.backup(kept)
+        self.wait_issued(order, 60)
+        self.plant.kill('platform')
+        self.plant.kill('line-2')
+        self.restore(kept)
+        self.plant.argv['platform'].append('--restored')
+        self.plant.start('platform')
+
+        # line-1 tells at once; nothing goes out before line-2 has
+        self.wait_issued(order, 11)
+        time.sleep(2)
+        held = self.counts(order)
+        time.sleep(1)
+        self.assertEqual(self.counts(order), held)
+        self.assertGreater(held['open'], 0)
+        self.assertIn('platform.restored', self.plant.tail('platform', 400))
+
+        # durable: a second start without the option still waits
+        self.plant.kill('platform')
+        self.plant.argv['platform'].remove('--restored')
+        self.plant.start('platform')
+        time.sleep(2)
+        self.assertEqual(self.counts(order), held)
+        self.plant.start('line-2')
+        report = self.settle(order, data)
+        self.assertEqual(report['cards']['drawn'], report['cards']['good'] +
+                         report['cards']['reject'] + report['cards']['in-doubt'])
+
+    def test_one_line_finds_out_by_itself(self):
+        self.lines = 1
+        self.plant.lines = 1
+        self.plant.up()
+        order, data = self.submit(count=80)
+        self.wait_issued(order, 5)
+        kept = os.path.join(self.plant.root, 'backup.db')
+        self.backup(kept)
+        self.wait_issued(order, 40)
+        self.plant.kill('platform')
+        self.restore(kept)
+        self.plant.start('platform')
+        self.settle(order, data)
+        self.assertRegex(self.plant.tail('line-1', 400), 'platform.forgot|platform.settled')
 
 
 class Jams(Line):
