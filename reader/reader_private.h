@@ -44,6 +44,9 @@
 
 #define CW_READER_ASK_MS 30000
 #define CW_READER_HELLO_MS 10000
+/* One command in all, whatever it asks for: NULL bytes and S(WTX) are without
+ * number, and so a broken card could say them for ever. */
+#define CW_READER_COMMAND_MS 300000
 /* What a board may add to the card's own time before it counts as stuck. */
 #define CW_READER_GUARD_US 5000000u
 
@@ -132,6 +135,7 @@ struct cw_reader_slot {
 	uint8_t pps[6];
 
 	uint8_t protocol;	/* T, chosen when the ATR is whole; CW_READER_NO_T */
+	uint64_t command_us;	/* start of the command under way */
 	struct cw_t0 t0;
 	struct cw_t1 t1;	/* in use when line.t1 */
 	struct cw_tpdu_out out;

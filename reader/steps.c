@@ -58,10 +58,12 @@ command_drive(struct cw_reader *r, struct cw_reader_slot *s);
 
 /* Begins one command in the card's protocol: 0, or what the engine says. */
 static int
-command_start(struct cw_reader_slot *s, const uint8_t *apdu, size_t len)
+command_start(const struct cw_reader *r, struct cw_reader_slot *s,
+    const uint8_t *apdu, size_t len)
 {
 	struct cw_t0_cfg cfg = { cw_reader_line_wt(s), 0, false };
 
+	s->command_us = r->now_us;
 	if (s->line.t1)
 		return cw_t1_start(&s->t1, apdu, len, s->rsp, sizeof s->rsp,
 		    &s->out);
@@ -88,7 +90,7 @@ load_next(struct cw_reader *r, struct cw_reader_slot *s)
 	}
 	n = cw_prog_load_block(l, s->block_idx, image, s->cmd, sizeof s->cmd);
 	if (n >= 0)
-		n = command_start(s, s->cmd, (size_t)n);
+		n = command_start(r, s, s->cmd, (size_t)n);
 	if (n < 0)
 		cw_reader_engine_step_end(r, s, CW_OUT_PROGRAM);
 	else
@@ -194,6 +196,10 @@ cw_reader_steps_command_event(struct cw_reader *r, struct cw_reader_slot *s,
 			s->chars[i] = cw_atr_invert(t.buf[i]);
 		t.buf = s->chars;
 	}
+	if (r->now_us - s->command_us > CW_READER_COMMAND_MS * 1000ull) {
+		cw_reader_engine_step_end(r, s, line_outcome(s, CW_ETIMEOUT));
+		return;
+	}
 	if (s->line.t1)
 		cw_t1_step(&s->t1, &t, &s->out);
 	else
@@ -270,7 +276,7 @@ step_apdu(struct cw_reader *r, struct cw_reader_slot *s)
 {
 	enum cw_outcome outcome = card_ready(r, s);
 
-	if (outcome == CW_OUT_GOOD && command_start(s, s->step.u.apdu.buf,
+	if (outcome == CW_OUT_GOOD && command_start(r, s, s->step.u.apdu.buf,
 	    s->step.u.apdu.len) < 0)
 		outcome = CW_OUT_PROGRAM;
 	if (outcome != CW_OUT_GOOD) {
