@@ -38,6 +38,8 @@ struct cw_intake {
 	bool has_data;
 	bool again;		/* ext is known: only the digest matters */
 	bool accepted;
+	bool (*live)(void *ctx, uint64_t order);
+	void *live_ctx;
 	int err;		/* sticky */
 	size_t row_cnt, arena_len;
 	struct row row[BATCH_ROWS];
@@ -62,6 +64,12 @@ fill_new(const struct cw_intake *in, size_t from, size_t n, struct cw_st_new *ou
 	}
 }
 
+static bool
+is_live(const struct cw_intake *in, uint64_t order)
+{
+	return in->live != NULL && in->live(in->live_ctx, order);
+}
+
 static void
 tell_dup(struct cw_intake *in, const struct row *r, const struct cw_st_dup *dup)
 {
@@ -72,12 +80,38 @@ tell_dup(struct cw_intake *in, const struct row *r, const struct cw_st_dup *dup)
 		    "the same number stands in record %llu (line %u)",
 		    (unsigned long long)dup->record,
 		    cw_order_line_of(in->reader, dup->record));
+	else if (is_live(in, dup->order))
+		cw_order_fault(in->reader, r->line, CW_OF_DUPLICATE_ORDER, column,
+		    "the same number is being submitted by somebody else now: "
+		    "wait for the end of that, then look at the list of orders");
 	else
 		cw_order_fault(in->reader, r->line, CW_OF_DUPLICATE_ORDER, column,
 		    "the same number belongs to order %llu, record %llu: "
 		    "cancel or close that order first",
 		    (unsigned long long)dup->order,
 		    (unsigned long long)dup->record);
+}
+
+/*
+ * The owner of a number is what an intake that was refused or killed has left
+ * and the sweep has not reached: nobody can cancel that order, so it goes now.
+ * 1 = try again, 0 = the owner stands.
+ */
+static int
+make_way(struct cw_intake *in, const struct cw_st_dup *dup)
+{
+	const struct cw_store_ops *ops = in->store->ops;
+	struct cw_st_order o;
+	int err;
+
+	if (dup->order == in->order.id || is_live(in, dup->order))
+		return 0;
+	err = ops->order_get(in->store->h, dup->order, &o);
+	if (err == 0 && o.state == CW_ORD_INTAKE) {
+		err = ops->order_purge(in->store->h, dup->order, PURGE_STEP);
+		return err < 0 ? err : 1;
+	}
+	return err == CW_ENOENT ? 0 : err;
 }
 
 /* Writes the rows that wait, in one transaction. */
@@ -100,12 +134,15 @@ flush_rows(struct cw_intake *in)
 		n = in->row_cnt - i < ADD_ROWS ? in->row_cnt - i : ADD_ROWS;
 		fill_new(in, i, n, rec);
 		done = ops->record_add_many(h, in->order.id, rec, n, &dup);
-		if (done < 0) {
+		err = done;
+		if (done >= 0 && (size_t)done < n)
+			err = make_way(in, &dup);
+		if (err < 0) {
 			(void)ops->rollback(h);
-			return done;
+			return err;
 		}
 		i += (size_t)done;
-		if ((size_t)done < n)
+		if ((size_t)done < n && err == 0)
 			tell_dup(in, &in->row[i++], &dup);
 	}
 	in->row_cnt = in->arena_len = 0;
@@ -272,6 +309,8 @@ cw_intake_new(const struct cw_intake_config *cfg, int *err)
 	in->store = cfg->store;
 	in->seal = cfg->seal;
 	in->want_count = cfg->want_count;
+	in->live = cfg->live;
+	in->live_ctx = cfg->live_ctx;
 	in->has_data = cfg->has_data;
 	fill_order(in, cfg);
 	oc.ctx = in;

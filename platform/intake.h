@@ -42,6 +42,10 @@ struct cw_intake_config {
 	const struct cw_order_cos *cos;	/* borrowed for new; NULL = none */
 	const uint8_t *profile_text;	/* borrowed for new; sent to terminals */
 	size_t profile_len;
+	/* Whether an order in INTAKE is being taken in now.  The remains of one
+	 * that is not make way for this one's numbers.  NULL = none is. */
+	bool (*live)(void *ctx, uint64_t order);
+	void *live_ctx;
 };
 
 struct cw_intake_result {

@@ -57,6 +57,19 @@ cw_api_uploads(const struct cw_api *a, uint64_t ids[CW_API_UPLOADS_MAX])
 	return n;
 }
 
+/* For cw_intake_config. */
+static bool
+is_live(void *ctx, uint64_t order)
+{
+	uint64_t ids[CW_API_UPLOADS_MAX];
+	size_t n = cw_api_uploads(ctx, ids);
+
+	while (n-- > 0)
+		if (ids[n] == order)
+			return true;
+	return false;
+}
+
 void
 cw_api_uploads_prune(struct cw_api *a)
 {
@@ -310,6 +323,7 @@ open_intake(struct cw_upload *u, bool has_data)
 		.field_cnt = u->profile.field_cnt, .want_count = u->count,
 		.has_data = has_data, .cos = u->cos,
 		.profile_text = u->profile.text, .profile_len = u->profile.len,
+		.live = is_live, .live_ctx = u->a,
 	};
 	const char *why = NULL;
 	int err = 0;
