@@ -126,12 +126,18 @@ def check_sources(files):
 def check_schema(path, text):
     """Tables and columns of the database are those of the page, both ways."""
     source = 'platform/store/sqlite.c'
-    sql = ''.join(re.findall(r'"((?:[^"\\]|\\.)*)"', open(source, encoding='utf-8').read()
-                             .split('schema_sql[]')[1].split(';\n\n')[0]))
+    code = open(source, encoding='utf-8').read()
+
+    def literal(name):
+        return ''.join(re.findall(r'"((?:[^"\\]|\\.)*)"', code.split(name + '[]')[1].split(';\n\n')[0]))
+
+    sql = literal('schema_sql')
     real = {}
     for m in re.finditer(r'CREATE TABLE (\w+)\(((?:[^()]|\([^()]*\))*)\)', sql):
         real[m.group(1)] = {c.split()[0] for c in re.split(r',(?![^(]*\))', m.group(2))
                             if not c.strip().startswith('PRIMARY')}
+    for table, c in re.findall(r'ALTER TABLE (\w+) ADD COLUMN (\w+)', literal('upgrade_sql')):
+        real[table].add(c)
     page = {}
     for part in re.split(r'^## ', text, flags=re.M)[1:]:
         cells = re.findall(r'^\| (`[^|]*) \|', part, re.M)

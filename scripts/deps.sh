@@ -12,9 +12,8 @@ test="$build openssl curl sqlite3 mbpoll clang libclang-rt-14-dev
     gcc-arm-none-eabi libnewlib-arm-none-eabi lrzsz libbearssl-dev libunicorn-dev"
 model="spin gcc libc6-dev"
 docs="lowdown"
-firmware="meson ninja-build python3 gcc-arm-none-eabi libnewlib-arm-none-eabi
-    binutils-arm-none-eabi"
-firmware="$build gcc-arm-none-eabi libnewlib-arm-none-eabi dpkg-dev"
+firmware="$build gcc-arm-none-eabi libnewlib-arm-none-eabi
+    binutils-arm-none-eabi dpkg-dev openssl"
 
 want=
 for group in "$@"; do

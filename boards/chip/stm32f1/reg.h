@@ -183,6 +183,7 @@ struct cw_stm_scb {
 	    cfsr, hfsr, dfsr, mmfar, bfar;
 };
 #define CW_SCB CW_REG(struct cw_stm_scb, 0xe000ed00u)
+#define CW_SCB_ICSR_PENDSTCLR (1u << 25)
 #define CW_SCB_ICSR_PENDSTSET (1u << 26)
 #define CW_SCB_AIRCR_RESET 0x05fa0004u
 
