@@ -5,6 +5,7 @@
 #   make test      everything, with AddressSanitizer and UBSan
 #   make           build the programs into build/release
 #   make firmware  the reader's firmware: ELF, BIN, HEX, sizes (build/firmware)
+#   make firmware-mps2  the same for qemu-system-arm (build/firmware-mps2)
 #   make bench     figures against the limits, in the same run
 #   make model     the ledger's SPIN model and its mutants
 #   make soak      the stepper over many seeds (SEEDS=2000 CARDS=1000)
@@ -52,6 +53,10 @@ firmware:
 	@scripts/deps.sh firmware
 	@scripts/firmware.sh build/firmware
 
+firmware-mps2:
+	@scripts/deps.sh firmware
+	@scripts/firmware-mps2.sh build/firmware-mps2
+
 bench:
 	@scripts/deps.sh build test
 	@$(MAKE) --no-print-directory -s all
@@ -77,4 +82,4 @@ install: all
 clean:
 	rm -rf build
 
-.PHONY: all demo test firmware bench model soak fuzz style install clean
+.PHONY: all demo test firmware firmware-mps2 bench model soak fuzz style install clean

@@ -1,13 +1,14 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # Installs what is missing of a list of Debian packages and says what.
-#   deps.sh build|test|model|docs|firmware ...
+#   deps.sh build|test|model|docs|firmware|qemu ...
 # Root is asked for only when something is missing, and only for apt-get.
 set -eu
 
 build="gcc make meson ninja-build pkg-config python3 libc6-dev libuv1-dev
     libssl-dev libmbedtls-dev libsqlite3-dev libmicrohttpd-dev libjansson-dev
     libcurl4-openssl-dev liblua5.4-dev libmodbus-dev libcmocka-dev"
+qemu="qemu-system-arm"
 test="$build openssl curl sqlite3 mbpoll clang libclang-rt-14-dev
     gcc-arm-none-eabi libnewlib-arm-none-eabi lrzsz libbearssl-dev libunicorn-dev"
 model="spin gcc libc6-dev"
@@ -24,6 +25,7 @@ for group in "$@"; do
 	docs) want="$want $docs" ;;
 	firmware) want="$want $firmware" ;;
 	firmware) want="$want $firmware" ;;
+	qemu) want="$want $qemu" ;;
 	*) echo "deps.sh: no group '$group'" >&2; exit 2 ;;
 	esac
 done

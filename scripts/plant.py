@@ -195,7 +195,10 @@ profile = {self.repo}/profiles/device/generic.ini
             each = [f'{self.reader_ip(i, k)}:{self.reader_port}=sim:{contacts}/{k + 1}'
                     for k in range(self.readers)]
             link = ['--plain'] if o.get('plain') else ['--keys', self.conf('readers.key')]
-            if o.get('one_process'):
+            if o.get('board', 'host') == 'qemu':
+                for k in range(self.readers):
+                    self.argv[f'reader-{i + 1}.{k + 1}'] = self.qemu(i, k)
+            elif o.get('one_process'):
                 argv = [self.prog('cardwright-reader'), *link]
                 for e in each:
                     argv += ['--reader', e]
@@ -208,6 +211,29 @@ profile = {self.repo}/profiles/device/generic.ini
                 self.prog('cardwright-terminal'), '-c', self.conf(f'line-{i + 1}.ini')]
         self.argv['platform'] = [self.prog('cardwright-platform'), '-c',
                                  self.conf('platform.ini')]
+
+    def qemu(self, i, k):
+        """A reader that is the firmware of boards/mps2_an385 in qemu-system-arm."""
+        elf = os.path.join(self.repo, 'build/firmware-mps2/cardwright-reader-mps2.elf')
+        elf = os.path.abspath(self.opt.get('firmware', elf))
+        if shutil.which('qemu-system-arm') is None:
+            raise PlantError('qemu-system-arm is not installed: run scripts/deps.sh qemu')
+        if not os.path.exists(elf):
+            raise PlantError(f'{elf} is not there: run `make firmware-mps2`')
+        at = f'{self.reader_ip(i, k)}:{self.reader_port}'
+        words = ['cardwright', f'station={k + 1}',
+                 f'settings={self.root}/reader-{i + 1}.{k + 1}.nvm']
+        words += ['plain'] if self.opt.get('plain') else [
+            f"keys={self.conf('readers.key')}", f'identity={at}']
+        # A comma separates options; in a value it is doubled.
+        words = ['arg=' + w.replace(',', ',,') for w in words]
+        return ['qemu-system-arm', '-M', 'mps2-an385', '-kernel', elf,
+                '-display', 'none', '-monitor', 'none', '-serial', 'stdio',
+                '-chardev', 'socket,id=card,host=127.0.0.1,'
+                f'port={self.contact_port[i]},nodelay=on,reconnect=1',
+                '-serial', 'chardev:card',
+                '-nic', f'user,model=lan9118,hostfwd=tcp:{at}-:7816',
+                '-semihosting-config', ','.join(['enable=on,target=native', *words])]
 
     # -- running --------------------------------------------------------
     def start(self, name):

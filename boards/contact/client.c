@@ -117,6 +117,10 @@ in_powered(struct cw_contact_client *c, struct cw_rd *r)
 	struct cw_event ev = { .kind = CW_EV_POWERED };
 
 	ev.err = (int16_t)cw_rd_u16(r);
+	if (c->stale_power > 0) {
+		c->stale_power--;
+		return 0;
+	}
 	if (c->power_out == 0)
 		return 0;
 	c->power_out--;
@@ -427,7 +431,19 @@ bool
 cw_contact_client_waits(const struct cw_contact_client *c)
 {
 	return c->up && (!c->attached || c->power_out > 0 || c->sending ||
-	    c->listening || c->stale_taken > 0 || c->stale_listen > 0);
+	    c->listening || c->stale_taken > 0 || c->stale_listen > 0 ||
+	    c->stale_power > 0);
+}
+
+void
+cw_contact_client_probe(struct cw_contact_client *c)
+{
+	static const uint8_t off[4];
+
+	if (!c->up || c->power_out > 0)
+		return;
+	out_msg(c, CW_CT_POWER, off, sizeof off);
+	c->stale_power++;
 }
 
 /* ---- the stream ------------------------------------------------------------ */
@@ -464,7 +480,8 @@ cw_contact_client_lost(struct cw_contact_client *c)
 	cw_wipe(c->rx, sizeof c->rx);
 	cw_wipe(c->fifo, sizeof c->fifo);
 	c->out_len = c->out_off = c->rx_len = c->fifo_len = c->fifo_off = 0;
-	c->stale_taken = c->stale_listen = c->power_out = 0;
+	c->stale_taken = c->stale_listen = c->stale_power = 0;
+	c->power_out = 0;
 	c->sending = c->receiving = c->listening = c->parity = false;
 	c->silent_etu = 0;
 	if (present)

@@ -57,7 +57,7 @@ struct cw_contact_client {
 	size_t recv_cap;
 	uint32_t listen_wait_etu;	/* of the LISTEN under way */
 	uint32_t silent_etu;	/* a LISTEN ahead of recv ended silent after */
-	uint32_t stale_taken, stale_listen;	/* answers that nobody awaits */
+	uint32_t stale_taken, stale_listen, stale_power;	/* answers that nobody awaits */
 	size_t sent_len;
 	uint32_t power_out;
 	uint64_t etu;		/* for the next event */
@@ -91,6 +91,9 @@ int cw_contact_client_input(struct cw_contact_client *c, const uint8_t *buf,
 size_t cw_contact_client_output(const struct cw_contact_client *c,
     const uint8_t **buf);
 void cw_contact_client_sent(struct cw_contact_client *c, size_t len);
+/* With the card off and nothing under way: asks for an answer that is no event,
+ * for a board whose stream does not tell when it ends. */
+void cw_contact_client_probe(struct cw_contact_client *c);
 /* True while the other side owes an answer. */
 bool cw_contact_client_waits(const struct cw_contact_client *c);
 
