@@ -189,37 +189,6 @@ cw_seal_load(const char *path, char *err, size_t err_cap)
 	return s;
 }
 
-int
-cw_seal_make_file(const char *path, char *err, size_t err_cap)
-{
-	uint8_t key[CW_SEAL_KEY_LEN];
-	char text[2 * CW_SEAL_KEY_LEN + 2];
-	int fd, rc = CW_EIO;
-
-	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	if (fd < 0) {
-		snprintf(err, err_cap, "%s: %s", path, strerror(errno));
-		return errno == EEXIST ? CW_EEXIST : CW_EIO;
-	}
-	if (RAND_bytes(key, sizeof key) == 1) {
-		cw_hex(text, key, sizeof key);
-		text[2 * CW_SEAL_KEY_LEN] = '\n';
-		if (write(fd, text, sizeof text - 1) == (ssize_t)sizeof text - 1 &&
-		    fsync(fd) == 0)
-			rc = 0;
-	}
-	cw_wipe(text, sizeof text);
-	cw_wipe(key, sizeof key);
-	if (close(fd) < 0)
-		rc = CW_EIO;
-	if (rc < 0) {
-		snprintf(err, err_cap, "%s: could not be written: %s", path,
-		    strerror(errno));
-		(void)unlink(path);
-	}
-	return rc;
-}
-
 static int
 take_nonce(struct cw_seal *s, uint8_t nonce[NONCE_LEN])
 {

@@ -40,10 +40,8 @@ struct cw_seal_id {
 };
 
 /* From a key file: 64 hex digits and a line end, mode 0600 (or stricter), or
- * refused.  NULL with err filled: file and remedy. */
+ * refused.  NULL with err filled: file and remedy.  cardwright setup makes it. */
 struct cw_seal *cw_seal_load(const char *path, char *err, size_t err_cap);
-/* Makes such a file with fresh random bytes; CW_EEXIST, CW_EIO; err filled. */
-int cw_seal_make_file(const char *path, char *err, size_t err_cap);
 /* From bytes (tests, stepper). NULL when out of memory. */
 struct cw_seal *cw_seal_new(const uint8_t key[CW_SEAL_KEY_LEN]);
 void cw_seal_free(struct cw_seal *s);

@@ -12,6 +12,7 @@
 #include <openssl/rand.h>
 #include <openssl/x509v3.h>
 
+#include "cli.h"
 #include "cw/err.h"
 
 static int
@@ -149,13 +150,13 @@ cw_cert_save(const struct cw_cert *c, const char *crt_path, const char *key_path
 	if (f == NULL)
 		return errno == EEXIST ? CW_EEXIST : CW_EIO;
 	ok = PEM_write_PrivateKey(f, c->key, NULL, NULL, 0, NULL, NULL);
-	if (fclose(f) != 0 || ok != 1)
+	if (cw_cli_close(f) < 0 || ok != 1)
 		return CW_EIO;
 	f = create(crt_path, 0644);
 	if (f == NULL)
 		return errno == EEXIST ? CW_EEXIST : CW_EIO;
 	ok = PEM_write_X509(f, c->x509);
-	if (fclose(f) != 0 || ok != 1)
+	if (cw_cli_close(f) < 0 || ok != 1)
 		return CW_EIO;
 	return 0;
 }

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "cw/bytes.h"
+#include "cw/err.h"
 #include "host/ini.h"
 
 int
@@ -24,6 +25,14 @@ cw_cli_fail(int code, const char *fmt, ...)
 	va_end(ap);
 	fputc('\n', stderr);
 	return code;
+}
+
+int
+cw_cli_close(FILE *f)
+{
+	int err = fflush(f) != 0 || fsync(fileno(f)) < 0 ? CW_EIO : 0;
+
+	return fclose(f) != 0 ? CW_EIO : err;
 }
 
 int

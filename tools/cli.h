@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include <jansson.h>
 
@@ -43,6 +44,10 @@ int cw_cli_settings(struct cw_cli *cli);
 /* Says "cardwright: ..." on standard error and returns code. */
 int cw_cli_fail(int code, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
+
+/* Closes a file that was written, once it is on the disk: a key that a power cut
+ * takes away cannot be made again.  0 or CW_EIO. */
+int cw_cli_close(FILE *f);
 
 /* Prints a JSON value on standard output, and takes it. Returns CW_EXIT_OK. */
 int cw_cli_print_json(json_t *value);

@@ -43,6 +43,7 @@
 	X(PRODUCTION, "production", 0, NULL, "a production order (default: test)") \
 	X(STATE, "state", 0, "STATE", "list only orders in this state") \
 	X(LIMIT, "limit", 0, "N", "list at most N (default: 50)") \
+	X(WHY, "why", 0, "TEXT", "reason, for the order's log") \
 	X(RECORD, "record", 0, "N", "only this record of the order") \
 	X(KEYS, "keys", 0, "FILE", "key file of the readers (default: readers.key " \
 	  "in the directory made by setup)") \

@@ -7,6 +7,8 @@
 #include "http.h"
 #include "json.h"
 
+#define WHY_MAX 150	/* what the order's log keeps */
+
 const char *
 cw_view_order_id(struct cw_cli *cli)
 {
@@ -277,8 +279,10 @@ cw_order_act_run(struct cw_cli *cli)
 	struct cw_http_req req = { .method = "POST" };
 	struct cw_http_res res;
 	struct cw_mistake err;
+	const char *why = cw_opt_get(&cli->args, CW_OPT_WHY);
 	uint64_t record = 0;
-	char path[128];
+	char path[1024];
+	size_t len;
 	int code;
 
 	if (id == NULL)
@@ -289,6 +293,14 @@ cw_order_act_run(struct cw_cli *cli)
 	if (record != 0)
 		snprintf(path + strlen(path), 40, "?record=%llu",
 		    (unsigned long long)record);
+	if (why != NULL && strlen(why) > WHY_MAX)
+		return cw_cli_fail(CW_EXIT_USAGE, "--why: at most %d bytes", WHY_MAX);
+	if (why != NULL) {
+		len = strlen(path);
+		len += (size_t)snprintf(path + len, 8, "%cwhy=",
+		    record != 0 ? '&' : '?');
+		cw_cli_escape(path + len, sizeof(path) - len, why);
+	}
 	req.path = path;
 	code = cw_cli_http(cli, &req, &res);
 	/* 409: the order's state does not allow it; the order is not bad. */

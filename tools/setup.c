@@ -89,7 +89,7 @@ write_file(struct setup *s, const char *path, mode_t mode, const char *fmt, ...)
 	va_start(ap, fmt);
 	n = vfprintf(f, fmt, ap);
 	va_end(ap);
-	if (fclose(f) != 0 || n < 0)
+	if (cw_cli_close(f) < 0 || n < 0)
 		return fail_file(path, CW_EIO);
 	note_made(s, path);
 	return CW_EXIT_OK;
@@ -290,6 +290,18 @@ write_platform(struct setup *s)
 	    "token = api.token\n", CW_HTTP_PORT);
 }
 
+/* The names of what was made, on the disk like their content. */
+static int
+sync_dir(const struct setup *s)
+{
+	int fd = open(s->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int err = fd < 0 ? -1 : fsync(fd);
+
+	if (fd >= 0)
+		close(fd);
+	return err < 0 ? fail_file(s->dir, CW_EIO) : CW_EXIT_OK;
+}
+
 /* Every directory on the way to path; the last one private. */
 static int
 make_dirs(const char *path)
@@ -359,6 +371,8 @@ cw_setup_run(struct cw_cli *cli)
 	    cw_opt_nth(&cli->args, CW_OPT_TERMINAL, i)) != NULL; i++)
 		code = write_terminal(&s, name, i + 1);
 	cw_cert_fini(&s.ca);
+	if (code == CW_EXIT_OK)
+		code = sync_dir(&s);
 	if (code == CW_EXIT_OK && cli->json)
 		cw_cli_print_json(json_pack("{s:s, s:O}", "dir", s.dir,
 		    "made", s.made));

@@ -69,7 +69,9 @@ check "order id is a number" 2 "not the number of an order" "$cw" order show x
 
 # setup
 check "setup" 0 "platform.ini" "$cw" setup --dir "$tmp/c" --terminal line-1
+cp -r "$tmp/c" "$tmp/before"
 check "setup overwrites nothing" 4 "overwrites nothing" "$cw" setup --dir "$tmp/c"
+check "setup left all as it was" 0 "same" sh -c "diff -r $tmp/before $tmp/c && echo same"
 check "setup adds a terminal" 0 "terminal.line-2.crt" "$cw" setup --dir "$tmp/c" --terminal line-2
 check "setup refuses a bad name" 2 "letters, digits" "$cw" setup --dir "$tmp/d" --terminal a/b
 check "certificates hold" 0 "terminal.line-2.crt: OK" openssl verify -CAfile "$tmp/c/ca.crt" \
@@ -132,7 +134,9 @@ check "list as JSON" 0 '"total": 200' "$cw" order list --json
 check "show" 0 "0 of 200 ended" "$cw" order show 1
 check "no such order" 2 "CW-1201" "$cw" order show 99
 check "report" 0 "open 200" "$cw" order report 1
-check "pause" 0 "paused" "$cw" order pause 1
+check "pause" 0 "paused" "$cw" order pause 1 --why "shift's end & more"
+check "the reason is kept" 0 "shift's end & more" "$cw" order show 1
+check "a reason too long" 2 "at most 150" "$cw" order resume 1 --why "$(printf '%0160d' 0)"
 check "resume" 0 "ready" "$cw" order resume 1
 check "remake a record that did not fail" 4 "CW-1206" "$cw" order remake 1 --record 1
 check "trace a record" 0 "order 1 record 7: waiting" "$cw" trace 1/7
