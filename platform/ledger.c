@@ -72,6 +72,8 @@ cw_lg_reset(struct cw_ledger *l, int err)
 	memset(&l->cancel, 0, sizeof l->cancel);
 	l->held_known = l->hold_due = false;
 	l->work = true;
+	if (err < 0)
+		l->sick = err;
 	return err;
 }
 
@@ -335,12 +337,36 @@ cancel_step(struct cw_ledger *l, bool *more)
 	return l->ops->commit(l->h);
 }
 
+/* After a failure nothing may be left to record: only a write shows that the
+ * store is well again. */
+static int
+probe(struct cw_ledger *l)
+{
+	struct cw_st_event e = { .time_ms = cw_lg_utc(l) };
+	int err = l->ops->begin(l->h);
+
+	if (err < 0)
+		return err;
+	snprintf(e.text, sizeof e.text, "the database could not record (%s); it "
+	    "does again", cw_err_text(l->sick));
+	err = l->ops->event_add(l->h, &e);
+	if (err < 0)
+		(void)l->ops->rollback(l->h);
+	else
+		err = l->ops->commit(l->h);
+	if (err == 0)
+		l->sick = 0;
+	return err;
+}
+
 int
 cw_ledger_tick(struct cw_ledger *l, uint64_t now_ms)
 {
 	bool more;
-	int err;
+	int err = l->sick < 0 ? probe(l) : 0;
 
+	if (err < 0)
+		return err;
 	err = cancel_step(l, &more);
 	if (err < 0)
 		return cw_lg_reset(l, err);

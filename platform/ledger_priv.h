@@ -72,6 +72,7 @@ struct cw_ledger {
 	unsigned int tell_cnt;		/* new states to be told after the commit */
 	struct cw_pl_order_state_msg tell[LG_TOUCHED_MAX];
 	bool tell_more;		/* some found no room there */
+	int sick;			/* what the store failed with; 0 = well */
 	bool held_known;
 	unsigned int held;		/* terminals that have to tell first */
 	bool hold_due;			/* all are to connect anew after the commit */

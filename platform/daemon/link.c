@@ -145,6 +145,21 @@ on_open(struct cw_conn *c, void *ctx, const char *peer)
 	    cw_conn_peer(c));
 }
 
+/* The store's trouble is said once, and once more when it is over. */
+static void
+watch_store(struct cw_pf_link *p, int err)
+{
+	if (err == p->store_err)
+		return;
+	if (err < 0)
+		cw_log(CW_LOG_ERROR, "store.failed", "why=\"%s\" text=\"%s\"",
+		    cw_err_text(err), p->cfg.store->why);
+	else
+		cw_log(CW_LOG_INFO, "store.recovered", "was=\"%s\"",
+		    cw_err_text(p->store_err));
+	p->store_err = err;
+}
+
 static void
 on_frame(struct cw_conn *c, void *ctx, const struct cw_frame *f)
 {
@@ -164,7 +179,9 @@ on_frame(struct cw_conn *c, void *ctx, const struct cw_frame *f)
 		return;
 	}
 	err = cw_ledger_msg(s->link->ledger, s->id, &m, uv_now(s->link->cfg.loop));
-	if (err < 0)
+	if (err == CW_ENOSPC || err == CW_EIO)
+		watch_store(s->link, err);
+	else if (err < 0)
 		cw_log(CW_LOG_WARN, "link.out-of-place", "line=%s type=%s why=\"%s\"",
 		    s->name, cw_pl_type_name(f->type), cw_err_text(err));
 }
@@ -186,21 +203,6 @@ on_closed(struct cw_conn *c, void *ctx, int err, const char *text)
 		cw_ledger_closed(s->link->ledger, s->id, uv_now(s->link->cfg.loop));
 	s->conn = NULL;
 	s->known = false;
-}
-
-/* The store's trouble is said once, and once more when it is over. */
-static void
-watch_store(struct cw_pf_link *p, int err)
-{
-	if (err == p->store_err)
-		return;
-	if (err < 0)
-		cw_log(CW_LOG_ERROR, "store.failed", "why=\"%s\" text=\"%s\"",
-		    cw_err_text(err), p->cfg.store->why);
-	else
-		cw_log(CW_LOG_INFO, "store.recovered", "was=\"%s\"",
-		    cw_err_text(p->store_err));
-	p->store_err = err;
 }
 
 void

@@ -828,6 +828,25 @@ ends_any_number_of_orders_at_once(void **state)
 	assert_int_equal(f->closed[f->closed_cnt - 1], 1);
 }
 
+/* Nobody is let in while nothing can be recorded; a tick without work must not
+ * take that for health. */
+static void
+knows_when_the_store_is_well_again(void **state)
+{
+	struct fixture *f = *state;
+	struct cw_pl_msg m = { 0 };
+
+	cw_store_fault_set(f->s, 1, true);
+	assert_true(hello(f, 1, "line-1", 5, 1) < 0);
+	assert_int_equal(look(f, CW_PL_WELCOME, &m), 0);
+	assert_true(cw_ledger_tick(f->l, f->now++) < 0);
+	assert_true(cw_ledger_tick(f->l, f->now++) < 0);
+	cw_store_fault_set(f->s, 0, false);
+	assert_int_equal(cw_ledger_tick(f->l, f->now++), 0);
+	assert_int_equal(hello(f, 2, "line-1", 5, 1), 0);
+	assert_int_equal(look(f, CW_PL_WELCOME, &m), 1);
+}
+
 static void
 serves_blobs(void **state)
 {
@@ -1351,6 +1370,7 @@ main(void)
 		T(blocks_on_a_wrong_key),
 		T(frees_the_line_of_a_paused_order),
 		T(ends_any_number_of_orders_at_once),
+		T(knows_when_the_store_is_well_again),
 		T(serves_blobs),
 		cmocka_unit_test(holds_under_random_faults),
 		cmocka_unit_test(survives_every_failing_call),
