@@ -16,6 +16,7 @@
 CARDS ?= 200
 LINES ?= 2
 READERS ?= 4
+BOARD ?= host
 PROTOCOL ?= t0
 SEEDS ?= 2000
 FUZZ_SECONDS ?= 60
@@ -39,10 +40,11 @@ $(SAN)/build.ninja:
 	    { cat build-setup.log; exit 1; }; mv build-setup.log $(SAN)/setup.log
 
 demo:
-	@scripts/deps.sh build
+	@scripts/deps.sh build $(if $(filter virt,$(BOARD)),firmware board)
 	@$(MAKE) --no-print-directory -s all
+	@$(if $(filter virt,$(BOARD)),scripts/firmware.sh build/firmware)
 	@python3 scripts/demo.py --build $(REL) --cards $(CARDS) --lines $(LINES) --readers $(READERS) \
-		--protocol $(PROTOCOL)
+		--protocol $(PROTOCOL) --board $(BOARD)
 
 test:
 	@scripts/deps.sh build test

@@ -84,6 +84,9 @@ def main():
     ap.add_argument('--readers', type=int, default=4)
     ap.add_argument('--protocol', choices=['t0', 't1', 'both'], default='t0',
                     help='what the blanks offer')
+    ap.add_argument('--board', choices=['host', 'virt'], default='host',
+                    help='readers: programs of the host, or the firmware on virtual boards')
+    ap.add_argument('--firmware', default='build/firmware')
     a = ap.parse_args()
     if not (1 <= a.cards <= 1000000 and 1 <= a.lines <= 32 and 1 <= a.readers <= 64):
         ap.error('CARDS is 1 to 1000000, LINES 1 to 32, READERS 1 to 64')
@@ -92,7 +95,8 @@ def main():
     plant = P.Plant(a.build, a.dir, a.lines, a.readers,
                     blanks=a.cards + 100, feed_ms=5, move_ms=5,
                     faults=faulty_blanks(a.lines, per_line),
-                    card_args=['--protocol', a.protocol])
+                    card_args=['--protocol', a.protocol],
+                    board=a.board, firmware=a.firmware)
     cos = os.path.join(plant.repo, 'examples', 'cos-128k.bin')
     with plant:
         print(f'cardwright demo: {a.lines} lines with {a.readers} readers each, '

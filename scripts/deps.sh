@@ -13,6 +13,7 @@ test="$build openssl curl sqlite3 mbpoll clang libclang-rt-14-dev
     gcc-arm-none-eabi libnewlib-arm-none-eabi lrzsz libbearssl-dev libunicorn-dev"
 model="spin gcc libc6-dev"
 docs="lowdown"
+board="libunicorn-dev"
 firmware="$build gcc-arm-none-eabi libnewlib-arm-none-eabi
     binutils-arm-none-eabi dpkg-dev openssl"
 
@@ -23,6 +24,7 @@ for group in "$@"; do
 	test) want="$want $test" ;;
 	model) want="$want $model" ;;
 	docs) want="$want $docs" ;;
+	board) want="$want $board" ;;
 	firmware) want="$want $firmware" ;;
 	firmware) want="$want $firmware" ;;
 	qemu) want="$want $qemu" ;;

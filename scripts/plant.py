@@ -7,6 +7,7 @@ order runs: it starts programs, stops them, and asks the `cardwright` command.
 """
 import json
 import os
+import select
 import shutil
 import signal
 import socket
@@ -18,6 +19,7 @@ WHERE = {
     'cardwright-platform': 'platform/cardwright-platform',
     'cardwright-terminal': 'terminal/cardwright-terminal',
     'cardwright-reader': 'boards/cardwright-reader',
+    'cardwright-board': 'boards/virt/cardwright-board',
     'cardwright-device': 'sim/cardwright-device',
     'cardwright-card': 'sim/cardwright-card',
 }
@@ -198,6 +200,8 @@ profile = {self.repo}/profiles/device/generic.ini
             if o.get('board', 'host') == 'qemu':
                 for k in range(self.readers):
                     self.argv[f'reader-{i + 1}.{k + 1}'] = self.qemu(i, k)
+            elif o.get('board', 'host') == 'virt':
+                self.plan_boards(i, contacts)
             elif o.get('one_process'):
                 argv = [self.prog('cardwright-reader'), *link]
                 for e in each:
@@ -234,6 +238,62 @@ profile = {self.repo}/profiles/device/generic.ini
                 '-serial', 'chardev:card',
                 '-nic', f'user,model=lan9118,hostfwd=tcp:{at}-:7816',
                 '-semihosting-config', ','.join(['enable=on,target=native', *words])]
+
+    # -- readers that are virtual boards ----------------------------------
+    def plan_boards(self, i, contacts):
+        """The firmware itself, a board for each station."""
+        elf = os.path.join(os.path.abspath(self.opt['firmware']), 'cardwright-reader.elf')
+        if not os.path.exists(elf):
+            raise PlantError(f'{elf} is missing: make firmware')
+        for k in range(self.readers):
+            name = f'reader-{i + 1}.{k + 1}'
+            base = os.path.join(self.root, name)
+            self.argv[name] = [
+                self.prog('cardwright-board'), '--elf', elf, '--speed', 'max',
+                '--eeprom', base + '.eeprom', '--console', 'none',
+                '--contact', f'{contacts}/{k + 1}',
+                '--ip-bind', f'{self.reader_ip(i, k)}:{self.reader_port}',
+                '--uid', f'{i + 1:02x}{k + 1:02x}' + '00' * 10]
+            self.commission(name, f'{self.reader_ip(i, k)}:{self.reader_port}')
+
+    def commission(self, name, identity):
+        """What a person does once at a new reader's console: key and address."""
+        argv = list(self.argv[name])
+        argv[argv.index('--console') + 1] = 'stdio'
+        at = argv.index('--contact')
+        del argv[at:at + 2]
+        if self.opt.get('plain'):
+            talk = ['plain allow']
+        else:
+            with open(self.conf('readers.key'), encoding='utf-8') as f:
+                keys = dict(row.split() for row in f if row.strip() and row[0] != '#')
+            talk = [f'key enrol {identity}', keys[identity]]
+        talk.append(f'ip set {identity.split(":")[0]} /8')
+        with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, cwd=self.repo) as p:
+            try:
+                self.say(p, None, b'cardwright> ')
+                for line in talk:
+                    self.say(p, line, b': ' if line.startswith('key ') else b'> ')
+            finally:
+                p.terminate()
+
+    @staticmethod
+    def say(p, line, until, limit=30):
+        """Types a line at a console and reads up to what is expected."""
+        if line is not None:
+            p.stdin.write(line.encode() + b'\r')
+            p.stdin.flush()
+        heard = b''
+        end = time.monotonic() + limit
+        while not heard.endswith(until):
+            ready, _, _ = select.select([p.stdout], [], [], max(0, end - time.monotonic()))
+            more = os.read(p.stdout.fileno(), 4096) if ready else b''
+            if not more:
+                raise PlantError(f'no answer to {(line or "power on").split()[0]} at a '
+                                 f"board's console: {heard.decode(errors='replace')}")
+            heard += more
+        return heard
 
     # -- running --------------------------------------------------------
     def start(self, name):

@@ -44,10 +44,17 @@ milli(const struct vb_card *c, uint64_t ticks)
 	return c->etu == 0 ? 0 : (ticks * 1000 + c->etu / 2) / c->etu;
 }
 
+/* T=1, as far as the line shows it: after the ATR nobody signals errors. */
+static bool
+is_t1(const struct cw_vb *vb, unsigned n)
+{
+	return !signals_errors(vb, n) && vb->card[n].ts_seen;
+}
+
 static uint64_t
 turn_etu(const struct cw_vb *vb, unsigned n)
 {
-	return signals_errors(vb, n) || !vb->card[n].ts_seen ? 12 : 22;
+	return is_t1(vb, n) ? 22 : 12;
 }
 
 /* ---- monitor ------------------------------------------------------------- */
@@ -70,12 +77,12 @@ measure(struct cw_vb *vb, unsigned n, uint64_t edge, bool ours)
 		return;
 	if (ours != c->last_ours)
 		least = turn_etu(vb, n) * 1000;
-	else if (!signals_errors(vb, n))
+	else if (is_t1(vb, n))
 		least = 11000;
 	if (c->nacked)
 		least = 13000;
 	c->st.used += d;
-	c->st.least += ours == c->last_ours && !c->nacked ? 12000 : least;
+	c->st.least += least;
 	if (!ours)
 		return;
 	if (d + 5 < least)
@@ -154,7 +161,7 @@ static void
 sample(struct cw_vb *vb, unsigned n)
 {
 	struct vb_card *c = &vb->card[n];
-	bool wrong = c->said.heard != CW_VB_CHAR;
+	bool wrong = c->said.heard != CW_VB_CHAR, t1 = is_t1(vb, n);
 	uint16_t ch = c->said.ch;
 
 	if (!c->ts_seen)
@@ -168,7 +175,7 @@ sample(struct cw_vb *vb, unsigned n)
 	c->nacked = wrong && signals_errors(vb, n);
 	if (c->nacked)
 		c->st.nacks_out++;
-	wait_for(vb, n, VB_CW_NEXT, c->rx_edge + c->etu * (c->nacked ? 13 : 12));
+	wait_for(vb, n, VB_CW_NEXT, c->rx_edge + c->etu * (c->nacked ? 13 : t1 ? 11 : 12));
 	vb_usart_rx(vb, n, ch, wrong ? SR_PE : 0);
 }
 
@@ -200,6 +207,7 @@ vb_card_fire(struct cw_vb *vb, unsigned n)
 	struct vb_card *c = &vb->card[n];
 
 	switch (c->wait) {
+	case VB_CW_ASK: ask(vb, n, vb->ev_at); break;
 	case VB_CW_TALK: talk(vb, n); break;
 	case VB_CW_SAMPLE: sample(vb, n); break;
 	case VB_CW_NEXT: next(vb, n); break;
@@ -216,8 +224,9 @@ vb_card_edge(struct cw_vb *vb, unsigned n)
 
 	if (!c->powered || c->etu == 0)
 		return;
-	if (c->wait == VB_CW_SAMPLE || c->wait == VB_CW_NEXT ||
-	    (c->wait == VB_CW_TALK && c->said.busy_etu == 0))
+	if (c->wait == VB_CW_ASK)
+		wait_for(vb, n, VB_CW_NONE, 0);
+	else if (c->wait == VB_CW_SAMPLE || c->wait == VB_CW_NEXT)
 		violation(vb, n, "collision", 0);
 	edge(vb, n, vb->usart[n].tx_start, true);
 }
@@ -232,7 +241,8 @@ vb_card_sent(struct cw_vb *vb, unsigned n, uint16_t ch)
 		return true;
 	c->st.sent++;
 	taken = parity_fits(vb, n) &&
-	    vb->cfg.contact[n]->take(vb->cfg.contact_ctx[n], (uint8_t)ch);
+	    vb->cfg.contact[n]->take(vb->cfg.contact_ctx[n], (uint8_t)ch,
+	    signals_errors(vb, n));
 	vb_tracef(vb, "card%u -> %02x%s", n, ch & 0xFF, taken ? "" : " refused");
 	c->nacked = !taken;
 	if (!taken) {
@@ -240,7 +250,7 @@ vb_card_sent(struct cw_vb *vb, unsigned n, uint16_t ch)
 		return !signals_errors(vb, n);
 	}
 	if (c->wait == VB_CW_NONE)
-		ask(vb, n, c->last_edge + c->etu * turn_etu(vb, n));
+		wait_for(vb, n, VB_CW_ASK, c->last_edge + c->etu * turn_etu(vb, n));
 	return true;
 }
 

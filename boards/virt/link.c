@@ -15,6 +15,7 @@
 #define RETRY_MS 200
 #define ANSWER_MS 5000
 #define FIFO 4080
+#define KEEP 512
 
 struct cw_vb_link {
 	struct sockaddr_in addr;
@@ -27,7 +28,8 @@ struct cw_vb_link {
 	uint8_t fifo[FIFO];
 	size_t fifo_len, fifo_off;
 	uint16_t bad;
-	bool asked;		/* nothing is due since the last answer */
+	uint8_t keep[KEEP];
+	size_t kept;
 };
 
 struct cw_vb_link *
@@ -51,7 +53,7 @@ lost(struct cw_vb_link *l)
 	l->fd = -1;
 	l->changed = l->changed || l->present;
 	l->present = false;
-	l->rx_len = l->fifo_len = l->fifo_off = 0;
+	l->rx_len = l->fifo_len = l->fifo_off = l->kept = 0;
 }
 
 void
@@ -214,7 +216,7 @@ forget(struct cw_vb_link *l)
 	cw_wipe(l->fifo, sizeof l->fifo);
 	l->fifo_len = l->fifo_off = 0;
 	l->bad = 0;
-	l->garbled = l->asked = false;
+	l->garbled = false;
 }
 
 static void
@@ -226,6 +228,7 @@ link_power(void *ctx, uint32_t vcc_mv)
 	size_t len;
 
 	forget(l);
+	l->kept = 0;
 	cw_wr_u32(&w, vcc_mv);
 	put(l, buf, msg(buf, CW_CT_POWER, b, w.len));
 	answer(l, body, &len);
@@ -254,68 +257,76 @@ link_line(void *ctx, uint32_t clk_hz, uint32_t etu_clk)
 	put(l, buf, msg(buf, CW_CT_LINE, b, w.len));
 }
 
-static size_t
-listen_msg(uint8_t *buf)
+/* What T=1 kept. */
+static void
+flush(struct cw_vb_link *l)
 {
-	uint8_t b[6];
-	struct cw_wr w = cw_wr_init(b, sizeof b);
+	uint8_t buf[CW_CONTACT_HDR + KEEP], body[CW_CONTACT_BODY_MAX];
+	size_t len;
 
-	cw_wr_u16(&w, FIFO);
-	cw_wr_u32(&w, UINT32_MAX);
-	return msg(buf, CW_CT_LISTEN, b, w.len);
+	if (l->kept == 0)
+		return;
+	put(l, buf, msg(buf, CW_CT_CHARS, l->keep, l->kept));
+	cw_wipe(buf, sizeof buf);
+	cw_wipe(l->keep, sizeof l->keep);
+	l->kept = 0;
+	answer(l, body, &len);
+}
+
+static bool
+link_take(void *ctx, uint8_t ch, bool signals)
+{
+	struct cw_vb_link *l = ctx;
+	uint8_t buf[16], body[CW_CONTACT_BODY_MAX];
+	size_t len = 0;
+	uint8_t type;
+
+	if (!signals) {
+		if (l->kept == KEEP)
+			flush(l);
+		l->keep[l->kept++] = ch;
+		return true;
+	}
+	flush(l);
+	put(l, buf, msg(buf, CW_CT_CHARS, &ch, 1));
+	type = answer(l, body, &len);
+	return type != CW_CT_TAKEN || len < 2 || body[1] == 1;
 }
 
 static void
-listened(struct cw_vb_link *l)
+ask(struct cw_vb_link *l)
 {
-	uint8_t body[CW_CONTACT_BODY_MAX];
+	uint8_t buf[16], b[6], body[CW_CONTACT_BODY_MAX];
+	struct cw_wr w = cw_wr_init(b, sizeof b);
 	size_t len = 0;
-	uint8_t type = answer(l, body, &len);
+	uint8_t type;
 
-	l->fifo_len = l->fifo_off = 0;
-	l->bad = 0;
-	l->asked = true;
+	cw_wr_u16(&w, FIFO);
+	cw_wr_u32(&w, UINT32_MAX);
+	put(l, buf, msg(buf, CW_CT_LISTEN, b, w.len));
+	type = answer(l, body, &len);
+	forget(l);
 	if (type == CW_CT_RXCHARS && len > 6 && len - 6 <= FIFO) {
 		l->bad = (uint16_t)(body[4] << 8 | body[5]);
 		memcpy(l->fifo, body + 6, len - 6);
 		l->fifo_len = len - 6;
-		l->asked = false;
 	} else if (type == CW_CT_PARITY) {
 		l->garbled = true;
 	}
 	cw_wipe(body, len);
 }
 
-/* Character and what the card says to it in one round trip. */
-static bool
-link_take(void *ctx, uint8_t ch)
-{
-	struct cw_vb_link *l = ctx;
-	uint8_t buf[32], body[CW_CONTACT_BODY_MAX];
-	size_t n = msg(buf, CW_CT_CHARS, &ch, 1), len = 0;
-	uint8_t type;
-
-	forget(l);
-	put(l, buf, n + listen_msg(buf + n));
-	type = answer(l, body, &len);
-	listened(l);
-	return type != CW_CT_TAKEN || len < 2 || body[1] == 1;
-}
-
 static void
 link_listen(void *ctx, uint32_t wait_etu, struct cw_vb_said *said)
 {
 	struct cw_vb_link *l = ctx;
-	uint8_t buf[16];
 
 	(void)wait_etu;
 	said->heard = CW_VB_SILENT;
 	said->busy_etu = 0;
-	if (l->fifo_off == l->fifo_len && !l->garbled && !l->asked) {
-		put(l, buf, listen_msg(buf));
-		listened(l);
-	}
-	l->asked = false;
+	flush(l);
+	if (l->fifo_off == l->fifo_len)
+		ask(l);
 	if (l->fifo_off < l->fifo_len) {
 		said->heard = l->bad > 0 ? CW_VB_WRONG : CW_VB_CHAR;
 		if (l->bad > 0)
@@ -324,7 +335,6 @@ link_listen(void *ctx, uint32_t wait_etu, struct cw_vb_said *said)
 	} else if (l->garbled) {
 		said->heard = CW_VB_GARBLED;
 		said->ch = 0x55;
-		l->garbled = false;
 	}
 }
 

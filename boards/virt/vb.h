@@ -57,15 +57,16 @@ struct cw_vb_said {
 };
 
 /*
- * The contacts of one slot.  chars: true when the card took the character,
- * false when it signalled an error.  listen: what the card says next, if it is
- * due; called after every character and again when time has passed.
+ * The contacts of one slot.  take: true when the card took the character, false
+ * when it signalled an error; `signals` false (T=1): nobody does, and it may be
+ * kept until listen.  listen: what the card says when the line pauses; called
+ * again after each character of its.
  */
 struct cw_vb_contact_ops {
 	void (*power)(void *ctx, uint32_t vcc_mv);
 	void (*reset)(void *ctx, bool asserted);
 	void (*line)(void *ctx, uint32_t clk_hz, uint32_t etu_clk);
-	bool (*take)(void *ctx, uint8_t ch);
+	bool (*take)(void *ctx, uint8_t ch, bool signals);
 	void (*listen)(void *ctx, uint32_t wait_etu, struct cw_vb_said *said);
 	bool (*present)(void *ctx);
 };

@@ -138,7 +138,7 @@ struct vb_eeprom {
 };
 
 /* What the card's timer waits for. */
-enum vb_card_wait { VB_CW_NONE, VB_CW_TALK, VB_CW_SAMPLE, VB_CW_NEXT };
+enum vb_card_wait { VB_CW_NONE, VB_CW_ASK, VB_CW_TALK, VB_CW_SAMPLE, VB_CW_NEXT };
 
 struct vb_card {	/* one slot: interface chip, line, monitor */
 	bool active;		/* CMDVCC is low */

@@ -31,11 +31,12 @@ sim_line(void *ctx, uint32_t clk_hz, uint32_t etu_clk)
 }
 
 static bool
-sim_take(void *ctx, uint8_t ch)
+sim_take(void *ctx, uint8_t ch, bool signals)
 {
 	struct cw_incard *s = ctx;
 	struct cw_sim_io io = { 0 };
 
+	(void)signals;
 	return s->card == NULL || cw_sim_card_chars(s->card, &ch, 1, &io) == 1;
 }
 
