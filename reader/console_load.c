@@ -9,6 +9,7 @@ cw_console_load_begin(struct cw_console *c, uint64_t now_us)
 {
 	struct cw_update *u = c->cfg.update;
 	const char *why = NULL;
+	int err;
 
 	if (u == NULL) {
 		cw_console_say(c, "this reader is not updated over the console");
@@ -16,8 +17,10 @@ cw_console_load_begin(struct cw_console *c, uint64_t now_us)
 	}
 	if (c->cfg.ops->busy != NULL)
 		why = c->cfg.ops->busy(c->cfg.dev);
-	if (why == NULL && cw_update_begin(u) < 0)
-		why = cw_update_why(u);
+	err = why == NULL ? cw_update_begin(u) : 0;
+	if (err < 0)
+		why = err == CW_EBUSY ? "an update over the link is under way" :
+		    cw_update_why(u);
 	if (why != NULL) {
 		cw_console_put(c, "not now: ");
 		cw_console_say(c, why);

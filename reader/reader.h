@@ -5,6 +5,7 @@
 #include "cw/rlink.h"
 #include "cw/t0.h"
 #include "port.h"
+#include "update.h"
 
 /*
  * The reader core: link session, image store, slots.  Freestanding, no heap;
@@ -40,6 +41,11 @@ struct cw_reader_config {
 	size_t queue_mem_len;
 	/* CW_FRAME_HDR + CW_RLINK_BODY_MAX bytes each */
 	uint8_t *rx_mem, *tx_mem;
+	/* Firmware over the link: NULL, or one that the board has initialised and
+	 * shares with its console. restart: soon, after what is queued has been
+	 * sent; NULL: it is left to people. */
+	struct cw_update *update;
+	void (*restart)(void *dev);
 	uint32_t link_dead_ms;		/* silence after which a link is given up; 0 = 15 s */
 	uint32_t orphan_ms;		/* link gone: running card is deactivated after; 0 = 60 s */
 };

@@ -20,6 +20,7 @@
  *	session.c	connections, HELLO, requests
  *	reply.c		frames out
  *	store.c		the image
+ *	update_link.c	firmware for the reader itself
  *	slot.c		state machine of a slot, insertion, removal, power
  *	line.c		answer to reset, speed, characters
  *	engine.c	queue of programs and their steps
@@ -189,6 +190,8 @@ struct cw_reader {
 	struct cw_reader_peer peer[CW_READER_PEERS_MAX];
 
 	struct cw_reader_store store;
+	bool updating;		/* from UPDATE_BEGIN to the end of the update */
+	uint32_t update_len, update_off;
 	uint32_t stray_cnt;	/* events that belonged to nothing */
 
 	/* last, so that a board with few slots never touches the rest */
@@ -238,6 +241,12 @@ void cw_reader_store_drop(struct cw_reader *r);
 /* True when the valid image has this digest and holds [off, off + len). */
 bool cw_reader_store_holds(const struct cw_reader *r,
     const uint8_t digest[CW_SHA256_LEN], uint32_t off, uint32_t len);
+
+/* update_link.c */
+void cw_reader_update_begin(struct cw_reader *r, const struct cw_frame *f);
+void cw_reader_update_data(struct cw_reader *r, const struct cw_frame *f);
+void cw_reader_update_end(struct cw_reader *r, const struct cw_frame *f);
+void cw_reader_update_drop(struct cw_reader *r);
 
 /* slot.c */
 void cw_reader_slot_init(struct cw_reader *r, uint8_t idx);

@@ -114,6 +114,11 @@ req_run(struct cw_reader *r, const struct cw_frame *f)
 	s = slot_named(r, f->id, m.slot);
 	if (s == NULL)
 		return;
+	if (r->cfg.update != NULL && cw_update_active(r->cfg.update)) {
+		cw_reader_reply_error(r, f->id, CW_EBUSY,
+		    "the reader is being updated; wait for the end of it");
+		return;
+	}
 	err = run_refuse(s, &m, &t);
 	if (err < 0) {
 		cw_reader_reply_error(r, f->id, err, buf);
@@ -280,6 +285,9 @@ static const struct {
 	{ CW_RL_STORE_BEGIN, cw_reader_store_begin },
 	{ CW_RL_STORE_DATA, cw_reader_store_data },
 	{ CW_RL_STORE_END, cw_reader_store_end },
+	{ CW_RL_UPDATE_BEGIN, cw_reader_update_begin },
+	{ CW_RL_UPDATE_DATA, cw_reader_update_data },
+	{ CW_RL_UPDATE_END, cw_reader_update_end },
 	{ CW_RL_RUN, req_run },
 	{ CW_RL_CONTINUE, req_continue },
 	{ CW_RL_ABORT, req_abort },

@@ -78,6 +78,7 @@ cw_reader_session_lost(struct cw_reader *r, bool close, const char *why)
 	r->tx_held = 0;
 	r->tx_full = false;
 	cw_reader_store_drop(r);
+	cw_reader_update_drop(r);
 	r->orphan_us = r->now_us + r->cfg.orphan_ms * 1000ull;
 	for (i = 0; i < r->cfg.slot_cnt; i++)
 		cw_reader_engine_drop_all(r, &r->slot[i], true,
@@ -153,6 +154,7 @@ hello_take(struct cw_reader *r, struct cw_reader_peer *p,
 	/* The same terminal on a new connection: the old one is dead. */
 	if (r->linked) {
 		cw_reader_store_drop(r);
+		cw_reader_update_drop(r);
 		cw_wipe(r->cfg.rx_mem, RX_CAP);
 		cw_wipe(r->cfg.tx_mem, RX_CAP);
 		r->cfg.net->close(r->cfg.dev, r->conn);

@@ -55,6 +55,13 @@ failed(struct cw_update *u, int err, const char *why)
 }
 
 bool
+cw_update_active(const struct cw_update *u)
+{
+	return u->state == CW_UPDATE_HEADER || u->state == CW_UPDATE_SKIP ||
+	    u->state == CW_UPDATE_BODY || u->state == CW_UPDATE_WHOLE;
+}
+
+bool
 cw_update_on_trial(const struct cw_update *u)
 {
 	return u->cfg.running >= 0 &&
@@ -66,6 +73,8 @@ cw_update_begin(struct cw_update *u)
 {
 	const struct cw_ulog_state *s = &u->log.state;
 
+	if (cw_update_active(u))
+		return CW_EBUSY;
 	cw_ulog_read(&u->log);
 	if (cw_update_on_trial(u))
 		return failed(u, CW_ESTATE, "the running program is on trial "

@@ -83,7 +83,8 @@ struct cw_update {
 /* Reads the log; writes nothing. */
 void cw_update_init(struct cw_update *u, const struct cw_update_config *cfg);
 
-/* 0; CW_ESTATE: the running program is itself on trial. */
+/* 0; CW_EBUSY: another is under way, and goes on; CW_ESTATE: the running program
+ * is itself on trial; CW_EIO. */
 int cw_update_begin(struct cw_update *u);
 /* 0, or what is wrong for good: CW_EFORMAT, CW_EVERSION, CW_ERANGE: no image;
  * CW_EUNSUPPORTED: for another board; CW_EDENIED: signature; CW_EFENCED: older
@@ -94,6 +95,9 @@ int cw_update_data(struct cw_update *u, const uint8_t *buf, size_t len);
 int cw_update_end(struct cw_update *u);
 /* Gives an update up; what was programmed is worth nothing. */
 void cw_update_drop(struct cw_update *u);
+
+/* From begin to end, drop or failure. */
+bool cw_update_active(const struct cw_update *u);
 
 /* What was wrong last, with place and remedy, or "". Static. */
 const char *cw_update_why(const struct cw_update *u);

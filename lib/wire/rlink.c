@@ -152,8 +152,8 @@ cw_rl_get_store_begin(struct cw_rl_store_begin *m, const uint8_t *body,
 	return cw_wire_judge(&r, m->len > 0);
 }
 
-int
-cw_rl_put_store_data(uint8_t *out, size_t cap, uint32_t id,
+static int
+put_data(uint8_t *out, size_t cap, uint32_t id, uint8_t type,
     const struct cw_rl_store_data *m)
 {
 	struct cw_wr w = cw_wire_begin(out, cap);
@@ -162,7 +162,14 @@ cw_rl_put_store_data(uint8_t *out, size_t cap, uint32_t id,
 		return CW_EINVAL;
 	cw_wr_u32(&w, m->off);
 	cw_wr_bytes(&w, m->buf, m->len);
-	return seal(&w, out, id, CW_RL_STORE_DATA);
+	return seal(&w, out, id, type);
+}
+
+int
+cw_rl_put_store_data(uint8_t *out, size_t cap, uint32_t id,
+    const struct cw_rl_store_data *m)
+{
+	return put_data(out, cap, id, CW_RL_STORE_DATA, m);
 }
 
 int
@@ -199,6 +206,88 @@ cw_rl_get_store_ok(struct cw_rl_store_ok *m, const uint8_t *body, size_t len)
 	m->gen = cw_rd_u32(&r);
 	m->len = cw_rd_u32(&r);
 	cw_rd_copy(&r, m->digest, sizeof m->digest);
+	return cw_wire_judge(&r, true);
+}
+
+/* UPDATE_BEGIN, UPDATE_DATA, UPDATE_END, UPDATE_OK. */
+int
+cw_rl_put_update_begin(uint8_t *out, size_t cap, uint32_t id,
+    const struct cw_rl_update_begin *m)
+{
+	struct cw_wr w = cw_wire_begin(out, cap);
+
+	if (m->len == 0)
+		return CW_EINVAL;
+	cw_wr_u32(&w, m->len);
+	return seal(&w, out, id, CW_RL_UPDATE_BEGIN);
+}
+
+int
+cw_rl_get_update_begin(struct cw_rl_update_begin *m, const uint8_t *body,
+    size_t len)
+{
+	struct cw_rd r = cw_rd_init(body, len);
+
+	m->len = cw_rd_u32(&r);
+	return cw_wire_judge(&r, m->len > 0);
+}
+
+int
+cw_rl_put_update_data(uint8_t *out, size_t cap, uint32_t id,
+    const struct cw_rl_store_data *m)
+{
+	return put_data(out, cap, id, CW_RL_UPDATE_DATA, m);
+}
+
+int
+cw_rl_get_update_data(struct cw_rl_store_data *m, const uint8_t *body,
+    size_t len)
+{
+	return cw_rl_get_store_data(m, body, len);
+}
+
+int
+cw_rl_put_update_end(uint8_t *out, size_t cap, uint32_t id,
+    const struct cw_rl_update_end *m)
+{
+	struct cw_wr w = cw_wire_begin(out, cap);
+
+	cw_wr_u8(&w, m->restart);
+	return seal(&w, out, id, CW_RL_UPDATE_END);
+}
+
+int
+cw_rl_get_update_end(struct cw_rl_update_end *m, const uint8_t *body, size_t len)
+{
+	struct cw_rd r = cw_rd_init(body, len);
+	uint8_t restart = cw_rd_u8(&r);
+
+	m->restart = restart == 1;
+	return cw_wire_judge(&r, restart <= 1);
+}
+
+int
+cw_rl_put_update_ok(uint8_t *out, size_t cap, uint32_t id,
+    const struct cw_rl_update_ok *m)
+{
+	struct cw_wr w = cw_wire_begin(out, cap);
+
+	if (!cw_wire_text_ok(m->version, sizeof m->version))
+		return CW_EINVAL;
+	cw_wr_u8(&w, m->state);
+	cw_wr_u32(&w, m->addr);
+	cw_wr_str8(&w, m->version);
+	return seal(&w, out, id, CW_RL_UPDATE_OK);
+}
+
+int
+cw_rl_get_update_ok(struct cw_rl_update_ok *m, const uint8_t *body, size_t len)
+{
+	struct cw_rd r = cw_rd_init(body, len);
+
+	m->state = cw_rd_u8(&r);
+	m->addr = cw_rd_u32(&r);
+	cw_rd_str8(&r, m->version, sizeof m->version);
 	return cw_wire_judge(&r, true);
 }
 

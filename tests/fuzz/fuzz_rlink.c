@@ -24,6 +24,9 @@ static union {
 	struct cw_rl_ask ask;
 	struct cw_rl_result result;
 	struct cw_rl_slot slot;
+	struct cw_rl_update_begin update_begin;
+	struct cw_rl_update_end update_end;
+	struct cw_rl_update_ok update_ok;
 } m;
 
 /* What decodes must encode to the bytes it came from. */
@@ -52,6 +55,15 @@ terminal_side(uint8_t type, const uint8_t *body, size_t len)
 	case CW_RL_STORE_DATA:
 		TRY(store_data, store_data);
 		break;
+	case CW_RL_UPDATE_BEGIN:
+		TRY(update_begin, update_begin);
+		break;
+	case CW_RL_UPDATE_DATA:
+		TRY(update_data, store_data);
+		break;
+	case CW_RL_UPDATE_END:
+		TRY(update_end, update_end);
+		break;
 	case CW_RL_RUN:
 		TRY(run, run);
 		break;
@@ -74,6 +86,9 @@ reader_side(uint8_t type, const uint8_t *body, size_t len)
 	switch (type) {
 	case CW_RL_HELLO_OK:
 		TRY(hello_ok, hello_ok);
+		break;
+	case CW_RL_UPDATE_OK:
+		TRY(update_ok, update_ok);
 		break;
 	case CW_RL_ERROR:
 		if (cw_rl_get_refuse(&m.refuse, body, len) == 0)

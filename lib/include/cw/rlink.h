@@ -54,7 +54,11 @@
 	X(ASK, 0xA1) \
 	X(RESULT, 0xA3) \
 	X(SLOT, 0xA4) \
-	X(UNKNOWN, 0xA5)
+	X(UNKNOWN, 0xA5) \
+	X(UPDATE_BEGIN, 0x30) \
+	X(UPDATE_DATA, 0x31) \
+	X(UPDATE_END, 0x32) \
+	X(UPDATE_OK, 0xB0)
 
 enum cw_rl_type {
 #define X(name, value) CW_RL_##name = (value),
@@ -102,6 +106,21 @@ struct cw_rl_store_ok {
 	uint32_t gen;
 	uint32_t len;
 	uint8_t digest[CW_SHA256_LEN];
+};
+
+/* UPDATE_BEGIN: a file of firmware images (cw/fwimg.h); answered by UPDATE_OK or
+ * ERROR.  UPDATE_DATA is a cw_rl_store_data, answered only by its first ERROR. */
+struct cw_rl_update_begin {
+	uint32_t len;		/* of the file, 1.. */
+};
+struct cw_rl_update_end {
+	bool restart;		/* at once, if the image is committed */
+};
+/* Answers UPDATE_BEGIN and UPDATE_END. */
+struct cw_rl_update_ok {
+	uint8_t state;		/* enum cw_update_state of the reader core */
+	uint32_t addr;		/* of the slot that is being filled */
+	char version[25];	/* of the image, empty after BEGIN */
 };
 
 enum cw_run_flag {
@@ -201,6 +220,10 @@ struct cw_rl_slot {
  */
 int cw_rl_put_hello(uint8_t *out, size_t cap, uint32_t id, const struct cw_rl_hello *m);
 int cw_rl_put_hello_ok(uint8_t *out, size_t cap, uint32_t id, const struct cw_rl_hello_ok *m);
+int cw_rl_put_update_begin(uint8_t *out, size_t cap, uint32_t id, const struct cw_rl_update_begin *m);
+int cw_rl_put_update_data(uint8_t *out, size_t cap, uint32_t id, const struct cw_rl_store_data *m);
+int cw_rl_put_update_end(uint8_t *out, size_t cap, uint32_t id, const struct cw_rl_update_end *m);
+int cw_rl_put_update_ok(uint8_t *out, size_t cap, uint32_t id, const struct cw_rl_update_ok *m);
 /* type: CW_RL_REFUSE or CW_RL_ERROR */
 int cw_rl_put_refuse(uint8_t *out, size_t cap, uint32_t id, uint8_t type, const struct cw_rl_refuse *m);
 int cw_rl_put_store_begin(uint8_t *out, size_t cap, uint32_t id, const struct cw_rl_store_begin *m);
@@ -224,6 +247,10 @@ int cw_rl_get_refuse(struct cw_rl_refuse *m, const uint8_t *body, size_t len);
 int cw_rl_get_store_begin(struct cw_rl_store_begin *m, const uint8_t *body, size_t len);
 int cw_rl_get_store_data(struct cw_rl_store_data *m, const uint8_t *body, size_t len);
 int cw_rl_get_store_ok(struct cw_rl_store_ok *m, const uint8_t *body, size_t len);
+int cw_rl_get_update_begin(struct cw_rl_update_begin *m, const uint8_t *body, size_t len);
+int cw_rl_get_update_data(struct cw_rl_store_data *m, const uint8_t *body, size_t len);
+int cw_rl_get_update_end(struct cw_rl_update_end *m, const uint8_t *body, size_t len);
+int cw_rl_get_update_ok(struct cw_rl_update_ok *m, const uint8_t *body, size_t len);
 int cw_rl_get_run(struct cw_rl_run *m, const uint8_t *body, size_t len);
 int cw_rl_get_run_ok(struct cw_rl_run_ok *m, const uint8_t *body, size_t len);
 int cw_rl_get_continue(struct cw_rl_continue *m, const uint8_t *body, size_t len);

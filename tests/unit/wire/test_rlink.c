@@ -30,6 +30,9 @@ union any {
 	struct cw_rl_ask ask;
 	struct cw_rl_result result;
 	struct cw_rl_slot slot;
+	struct cw_rl_update_begin update_begin;
+	struct cw_rl_update_end update_end;
+	struct cw_rl_update_ok update_ok;
 };
 
 /* One kind of message: how to make an extreme one, how to write and read it. */
@@ -101,6 +104,26 @@ make_store_ok(union any *m, bool big)
 	m->store_ok.gen = big ? UINT32_MAX : 0;
 	m->store_ok.len = big ? UINT32_MAX - 1 : 0;
 	memset(m->store_ok.digest, big ? 0xff : 0, CW_SHA256_LEN);
+}
+
+static void
+make_update_begin(union any *m, bool big)
+{
+	m->update_begin.len = big ? UINT32_MAX : 1;
+}
+
+static void
+make_update_end(union any *m, bool big)
+{
+	m->update_end.restart = big;
+}
+
+static void
+make_update_ok(union any *m, bool big)
+{
+	m->update_ok.state = big ? 255 : 0;
+	m->update_ok.addr = big ? UINT32_MAX : 0;
+	fill_text(m->update_ok.version, sizeof m->update_ok.version, big);
 }
 
 static void
@@ -214,6 +237,10 @@ CODEC(hello, hello)
 CODEC(hello_ok, hello_ok)
 CODEC(store_begin, store_begin)
 CODEC(store_data, store_data)
+CODEC(update_begin, update_begin)
+CODEC(update_data, store_data)
+CODEC(update_end, update_end)
+CODEC(update_ok, update_ok)
 CODEC(store_ok, store_ok)
 CODEC(run, run)
 CODEC(run_ok, run_ok)
@@ -258,6 +285,14 @@ static const struct kind kinds[] = {
 	    get_store_data, true },
 	{ "STORE_OK", CW_RL_STORE_OK, make_store_ok, put_store_ok, get_store_ok,
 	    false },
+	{ "UPDATE_BEGIN", CW_RL_UPDATE_BEGIN, make_update_begin, put_update_begin,
+	    get_update_begin, false },
+	{ "UPDATE_DATA", CW_RL_UPDATE_DATA, make_store_data, put_update_data,
+	    get_update_data, true },
+	{ "UPDATE_END", CW_RL_UPDATE_END, make_update_end, put_update_end,
+	    get_update_end, false },
+	{ "UPDATE_OK", CW_RL_UPDATE_OK, make_update_ok, put_update_ok,
+	    get_update_ok, false },
 	{ "RUN", CW_RL_RUN, make_run, put_run, get_run, false },
 	{ "RUN_OK", CW_RL_RUN_OK, make_run_ok, put_run_ok, get_run_ok, false },
 	{ "CONTINUE", CW_RL_CONTINUE, make_continue, put_continue, get_continue,
@@ -284,7 +319,7 @@ unborrow(uint8_t type, union any *m)
 	} else if (type == CW_RL_CONTINUE) {
 		assert_memory_equal(m->cont.prog, bulk, m->cont.prog_len);
 		m->cont.prog = bulk;
-	} else if (type == CW_RL_STORE_DATA) {
+	} else if (type == CW_RL_STORE_DATA || type == CW_RL_UPDATE_DATA) {
 		assert_memory_equal(m->store_data.buf, bulk, m->store_data.len);
 		m->store_data.buf = bulk;
 	} else if (type == CW_RL_ASK || type == CW_RL_RESULT) {
