@@ -151,9 +151,9 @@ def stack(b):
 
 
 # -- memory per reader ---------------------------------------------------------------
-def memory_of(b, readers):
+def memory_of(b, readers, plain):
     f = factory.Factory(b.build, os.path.join(b.dir('memory'), 'plant'),
-                        readers=readers, null=True)
+                        readers=readers, null=True, plain=plain)
     with f:
         f.up_some('plat', 'read')
         time.sleep(0.5)
@@ -170,15 +170,18 @@ def memory_of(b, readers):
 
 def memory(b):
     """P12: a terminal's memory for each reader that is connected."""
-    few, many, each, kernel = 8, 1000, [], []
-    for _ in range(2 if b.quick else 5):
-        a, slab_a = memory_of(b, few)
-        c, slab_c = memory_of(b, many)
-        each.append((c - a) / (many - few))
-        kernel.append((slab_c - slab_a) / (many - few))
-    b.figure('P12', f'terminal, per reader at {many}', 'KiB', each, less=True,
-             limit=[6.0] * len(each), of='goal of a plain link',
-             more={'kernel_KiB_both_ends': statistics.median(kernel)})
+    few, many = 8, 1000
+    for plain, goal in ((True, 6.0), (False, 28.0)):
+        each, kernel = [], []
+        for _ in range(2 if b.quick else 5):
+            a, slab_a = memory_of(b, few, plain)
+            c, slab_c = memory_of(b, many, plain)
+            each.append((c - a) / (many - few))
+            kernel.append((slab_c - slab_a) / (many - few))
+        link = 'plain' if plain else 'TLS'
+        b.figure('P12', f'terminal, per reader at {many}, {link}', 'KiB', each, less=True,
+                 limit=[goal] * len(each), of='goal',
+                 more={'kernel_KiB_both_ends': statistics.median(kernel)})
 
 
 # -- the image's way to the readers ------------------------------------------------------
@@ -189,7 +192,7 @@ def send_image(f, name, size):
     """
     path = os.path.join(f.root, name)
     with open(path, 'wb') as out:
-        out.write(os.urandom(size))
+        out.write(b'\0' + os.urandom(size - 1))   # neither ':' nor 'S': raw
     pid = f.procs['line-1'].pid
     heard = f.heard['reader-1']
     done = sum('store.ok' in text for _, text in heard)
@@ -217,12 +220,12 @@ def send_image(f, name, size):
 
 
 def image(b):
-    """P11: an image of 1 MiB to 1 and to 64 readers."""
+    """P11: an image of 1 MiB to 1 and to 64 readers, plain and secured."""
     runs = 3 if b.quick else 7
-    for readers in (1, 64):
+    for readers, plain in ((1, True), (64, True), (1, False), (64, False)):
         f = factory.Factory(b.build, os.path.join(b.dir('image'), 'plant'),
                             readers=readers, null=True, starved=True,
-                            listen=('reader-1',))
+                            listen=('reader-1',), plain=plain)
         rate, raw, digested, cost = [], [], [], []
         size = readers * MIB / 1e6
         with f:
@@ -237,7 +240,8 @@ def image(b):
                 digested.append(statistics.median(b.tool(
                     'raw_tcp', readers, MIB, 3, 'sha256')['raw_tcp_mb']))
             f.end()
-        name = f'image of 1 MiB to {readers} reader{"s" if readers > 1 else ""}'
+        name = f'image of 1 MiB to {readers} reader{"s" if readers > 1 else ""}, ' + (
+            'plain' if plain else 'TLS')
         b.figure('P11', name, 'MB/s', rate, limit=raw, of='plain TCP')
         more = {'terminal_CPU_ms_per_MB': statistics.median(cost)} if readers > 1 else {}
         b.figure('P11', name, 'MB/s', rate, limit=digested,

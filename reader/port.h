@@ -99,8 +99,8 @@ struct cw_card_ops {
 struct cw_net_ops {
 	/*
 	 * Queues bytes to the peer of connection conn.  Takes all or nothing:
-	 * len, or 0 when there is no room now (CW_EV_NET_ROOM follows), or
-	 * CW_ECLOSED.
+	 * len, or 0 when there is no room now (CW_EV_NET_ROOM follows, and the
+	 * core sends the same bytes again before any other), or CW_ECLOSED.
 	 */
 	int (*send)(void *dev, int conn, const uint8_t *buf, size_t len);
 	/* Sends what is queued, then closes; no event follows for conn. */

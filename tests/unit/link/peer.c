@@ -174,6 +174,7 @@ peer_open(struct rig *r, int conn, const char *identity, const uint8_t *key)
 	SSL_CTX_set_max_proto_version(ctx, TLS1_2_VERSION);
 	assert_int_equal(SSL_CTX_set_cipher_list(ctx,
 	    "PSK-AES128-CCM:ECDHE-PSK-CHACHA20-POLY1305"), 1);
+	assert_int_equal(SSL_CTX_set1_groups_list(ctx, "X25519:P-256"), 1);
 	SSL_CTX_set_psk_client_callback(ctx, client_psk);
 	p->ssl = SSL_new(ctx);
 	SSL_CTX_free(ctx);
