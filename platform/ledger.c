@@ -399,6 +399,7 @@ cw_ledger_term(const struct cw_ledger *l, unsigned int idx,
 		v->ip = t->ip;
 		v->greeted = t->greeted;
 		v->since_ms = t->since_ms;
+		v->station_cnt = t->station_cnt;
 		v->status_ms = t->status_ms;
 		v->lease_cnt = t->lease_cnt;
 		v->want = t->want;

@@ -130,6 +130,8 @@ struct cw_ledger_term_view {
 	uint64_t since_ms, status_ms;	/* monotonic; status_ms 0 = none yet */
 	uint32_t lease_cnt;		/* open leases */
 	uint16_t want;			/* credit left */
+	uint16_t station_cnt;		/* of the line, by HELLO; a STATUS tells of
+					 * the first CW_STATIONS_MAX */
 	struct cw_pl_status status;
 };
 /* idx-th connected terminal, 0..; CW_ENOENT beyond the last. */

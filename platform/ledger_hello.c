@@ -208,6 +208,7 @@ cw_lg_hello(struct cw_ledger *l, struct lg_term *t, const struct cw_pl_hello *m,
 
 	t->greeted = true;
 	t->told_seq = m->next_seq;
+	t->station_cnt = m->station_cnt;
 	out.u.welcome.acked_seq = t->evidence ? t->row.old_acked : t->row.acked_seq;
 	out.u.welcome.platform = l->cfg.platform;
 	if (t->row.hold)

@@ -32,6 +32,7 @@ struct lg_term {
 	uint64_t told_seq;		/* next_seq in its HELLO */
 	bool evidence;			/* its journal was written off */
 	uint16_t want;
+	uint16_t station_cnt;
 	uint8_t addr_cnt;
 	uint32_t addr[CW_STATIONS_MAX];
 	uint64_t since_ms, status_ms;

@@ -23,8 +23,8 @@ cw_line_list_run(struct cw_cli *cli)
 		cw_cli_put_text(cw_cli_str(l, "name"), 16);
 		printf(" %-10s ", cw_cli_str(l, "state"));
 		cw_cli_put_text(cw_cli_str(l, "address"), 15);
-		printf(" %8zu %7lld %7lld %7lld  ",
-		    json_array_size(json_object_get(l, "stations")),
+		printf(" %8lld %7lld %7lld %7lld  ",
+		    (long long)cw_cli_int(l, "station_cnt"),
 		    (long long)cw_cli_int2(l, "device", "fed"),
 		    (long long)cw_cli_int2(l, "device", "good"),
 		    (long long)cw_cli_int2(l, "device", "reject"));

@@ -238,6 +238,7 @@ line_json(const struct cw_api *a, const struct cw_ledger_term_view *v)
 	json_object_set_new(j, "device", json_pack("{s:I, s:I, s:I}",
 	    "fed", (json_int_t)st->device_feed, "good", (json_int_t)st->device_good,
 	    "reject", (json_int_t)st->device_reject));
+	json_object_set_new(j, "station_cnt", json_integer(v->station_cnt));
 	json_object_set_new(j, "stations", stations_json(v));
 	return j;
 }

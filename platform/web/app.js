@@ -161,6 +161,8 @@ function drawLine(l) {
 		for (const s of l.stations)
 			grid.append(drawStation(s));
 		box.append(grid);
+		if (l.station_cnt > l.stations.length)
+			box.append(el('p', 'dim', `The first ${l.stations.length} of ${l.station_cnt} stations.`));
 	}
 	return box;
 }

@@ -721,6 +721,8 @@ test_lines(void **state)
 	line = json_array_get(json_object_get(a.json, "lines"), 0);
 	assert_string_equal(json_string_value(json_object_get(line, "state")), "held");
 	assert_string_equal(json_string_value(json_object_get(line, "why")), "door is open");
+	/* Two by HELLO, whatever STATUS tells of. */
+	assert_int_equal(json_integer_value(json_object_get(line, "station_cnt")), 2);
 	fx_answer_free(&a);
 	fx_get(f, "/api/v1/readers?line=line-1", &a);
 	expect(&a, 200, "");
