@@ -77,13 +77,35 @@ cw_order_cos_feed(struct cw_order_cos *c, const uint8_t *buf, size_t len)
 	return keep_err(c, cw_cosimg_feed(&c->img, buf, len));
 }
 
+/* Text is no chip's code: a list of records, or HEX that lost its first line. */
+static bool
+is_text(const struct cw_order_cos *c)
+{
+	uint8_t b;
+
+	if (c->img.format != CW_COS_RAW)
+		return false;
+	for (size_t i = 0; i < c->img.len; i++) {
+		b = c->buf[i];
+		if ((b < ' ' || b > '~') && b != '\n' && b != '\r' && b != '\t')
+			return false;
+	}
+	return true;
+}
+
 int
 cw_order_cos_end(struct cw_order_cos *c)
 {
 	if (c->err < 0)
 		return c->err;
 	c->ended = true;
-	return keep_err(c, cw_cosimg_end(&c->img));
+	if (keep_err(c, cw_cosimg_end(&c->img)) == 0 && is_text(c)) {
+		keep_err(c, CW_EFORMAT);
+		c->why = "this is text, but neither Intel HEX nor S-records: give the "
+		    "COS image, or export it again; records belong to --data";
+		c->why_line = 1;
+	}
+	return c->err;
 }
 
 const char *

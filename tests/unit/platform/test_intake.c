@@ -222,7 +222,7 @@ takes_orders_without_data(void **state)
 	uint8_t pkg[300];
 	int n;
 
-	assert_int_equal(cw_order_cos_feed(cos, (const uint8_t *)"raw image bytes", 15), 0);
+	assert_int_equal(cw_order_cos_feed(cos, (const uint8_t *)"raw image \377byte", 15), 0);
 	assert_int_equal(cw_order_cos_end(cos), 0);
 	f->cfg.has_data = false;
 	assert_int_equal(take_in(&f->cfg, "", 0, &res), CW_EINVAL);
