@@ -399,6 +399,20 @@ on_request(struct cw_t1 *t, uint8_t type, const uint8_t *inf, size_t len)
 	}
 }
 
+/*
+ * The card's last block once more, from before our I-block: that one was lost.
+ * Had the card seen it, its last block would be another.
+ */
+static void
+on_stale(struct cw_t1 *t)
+{
+	t->cause = CW_EPARITY;
+	if (may_repeat(t))
+		put_i(t);
+	else
+		resynch(t);
+}
+
 static void
 on_s(struct cw_t1 *t, uint8_t pcb, const uint8_t *inf, size_t len)
 {
@@ -409,6 +423,7 @@ on_s(struct cw_t1 *t, uint8_t pcb, const uint8_t *inf, size_t len)
 		t->ifsd = t->cfg.ifsd;
 		t->ifs_done = true;
 		begin(t);
+		t->stale = pcb;
 	} else if (t->ask == ASK_SYNC && type == (S_RESPONSE | S_RESYNCH) &&
 	    len == 0) {
 		link_reset(t);
@@ -416,6 +431,7 @@ on_s(struct cw_t1 *t, uint8_t pcb, const uint8_t *inf, size_t len)
 			fail(t, t->cause);
 		else
 			begin(t);
+		t->stale = pcb;
 	} else if (t->ask == ASK_IFS || t->ask == ASK_SYNC) {
 		not_allowed(t);
 	} else {
@@ -441,6 +457,12 @@ judge(struct cw_t1 *t)
 		return;
 	}
 	t->met = true;
+
+	if (t->stale != 0 && pcb == t->stale && t->ask == ASK_COMMAND) {
+		on_stale(t);
+		return;
+	}
+	t->stale = 0;
 
 	/* The answer is built where the block stands. */
 	memcpy(inf, t->blk + PROLOGUE, len);

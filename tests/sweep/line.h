@@ -39,6 +39,7 @@ struct line_rig {
 	bool powered, present, rst_low;
 	size_t atr_off;
 	uint32_t op_cnt, send_cnt;	/* sends and recvs; sends */
+	uint32_t char_cnt;	/* both ways */
 	uint64_t etu;		/* ISO minimum of all that crossed the line */
 	uint64_t busy_us;	/* the chip at work */
 

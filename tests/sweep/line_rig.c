@@ -102,7 +102,7 @@ overcurrent(struct line_rig *r, uint8_t slot)
 {
 	struct cw_event ev = { .kind = CW_EV_OVERCURRENT, .slot = slot };
 
-	if (!r->f.overcurrent || r->op_cnt++ != r->f.at)
+	if (r->op_cnt++ != r->f.at || !r->f.overcurrent)
 		return false;
 	r->powered = false;
 	if (r->card != NULL)
@@ -111,20 +111,27 @@ overcurrent(struct line_rig *r, uint8_t slot)
 	return true;
 }
 
+/* The switch opens 5 ms later. */
+static void
+card_gone(struct line_rig *r, uint8_t slot, uint64_t in_etu)
+{
+	struct cw_event gone = { .kind = CW_EV_CARD, .slot = slot };
+
+	r->present = false;
+	post(r, &gone, etu_us(r, in_etu) + 5000);
+}
+
 static void
 after(struct line_rig *r, const struct cw_sim_io *io, struct cw_event *ev)
 {
-	struct cw_event gone = { .kind = CW_EV_CARD, .slot = ev->slot };
 	uint64_t busy_us = etu_us(r, io->busy_etu) - 1;
 
 	r->etu += io->etu;
 	r->busy_us += busy_us;
 	ev->line_etu = io->etu;
 	post(r, ev, etu_us(r, io->etu) + busy_us);
-	if (io->left) {
-		r->present = false;
-		post(r, &gone, etu_us(r, io->etu) + 5000);
-	}
+	if (io->left)
+		card_gone(r, ev->slot, io->etu);
 }
 
 static int
@@ -137,7 +144,7 @@ op_send(void *dev, uint8_t slot, const uint8_t *buf, size_t len)
 
 	if (overcurrent(r, slot))
 		return 0;
-	if ((r->f.lose_send && r->send_cnt++ == r->f.at) || !r->present)
+	if ((r->send_cnt++ == r->f.at && r->f.lose_send) || !r->present)
 		io.etu = len * r->line.guard_etu;
 	else
 		n = cw_sim_card_chars(r->card, buf, len, &io);
@@ -146,6 +153,7 @@ op_send(void *dev, uint8_t slot, const uint8_t *buf, size_t len)
 		ev.kind = CW_EV_NACK;
 		ev.idx = n;
 	}
+	r->char_cnt += (uint32_t)n;
 	after(r, &io, &ev);
 	return 0;
 }
@@ -182,8 +190,12 @@ op_recv(void *dev, uint8_t slot, size_t cap, uint32_t wait_etu)
 	} else {
 		/* Silence is no use of the line. */
 		post(r, &ev, etu_us(r, wait_etu));
-		ev.kind = CW_EV_TICK;
+		if (io.left)
+			card_gone(r, slot, wait_etu);
+		r->busy_us += etu_us(r, io.busy_etu) - 1;
+		return 0;
 	}
+	r->char_cnt += (uint32_t)n;
 	after(r, &io, &ev);
 	return 0;
 }
@@ -380,7 +392,7 @@ line_insert(struct line_rig *r, const struct cw_sim_card_config *card,
 	memset(&r->f, 0, sizeof r->f);
 	if (f != NULL)
 		r->f = *f;
-	r->op_cnt = r->send_cnt = 0;
+	r->op_cnt = r->send_cnt = r->char_cnt = 0;
 	r->etu = r->busy_us = 0;
 	r->present = true;
 	feed(r, &ev);

@@ -46,10 +46,11 @@
  * three times is taken at 32.
  *
  * Errors (11.6.3).  A block that is late, garbled or not allowed is answered by
- * an R-block that asks for it again; an R-block of the card that names our last
- * I-block has that one repeated.  After CW_T1_REPEAT_MAX of either without
- * progress S(RESYNCH) is sent, at most CW_T1_SYNC_MAX times per command; then, or
- * when the card has never sent a valid block, the command fails.
+ * an R-block that asks for it again.  An R-block of the card that names our last
+ * I-block, or the S-response that it gave before that block, has it repeated.
+ * After CW_T1_REPEAT_MAX of either without progress S(RESYNCH) is sent, at most
+ * CW_T1_SYNC_MAX times per command; then, or when the card has never sent a valid
+ * block, the command fails.
  *
  * No command is carried out twice.  After S(RESYNCH) the command begins anew if
  * its last block has not been sent yet: then the card cannot have begun it.
@@ -127,6 +128,7 @@ struct cw_t1 {
 	uint8_t repeat_cnt;	/* without progress */
 	uint8_t sync_cnt;	/* S(RESYNCH) of this command */
 	uint8_t request_cnt;	/* requests of the card in a row */
+	uint8_t stale;		/* PCB of the S-response before our I-block; 0: none */
 	uint8_t wtx;		/* multiplier for the next block */
 	uint32_t wtx_cnt;	/* in a row */
 	int cause;		/* the last thing that was wrong */
