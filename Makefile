@@ -2,6 +2,7 @@
 # The front door.  Each target is a line or two over meson and scripts/.
 #
 #   make demo [CARDS=200] [LINES=2] [READERS=4] [PROTOCOL=t0]   the main job, on loopback
+#                  BOARD=host, virt (the firmware on virtual boards) or qemu (boards/mps2_an385)
 #   make test      everything, with AddressSanitizer and UBSan
 #   make           build the programs into build/release
 #   make firmware  the reader's firmware: ELF, BIN, HEX, sizes (build/firmware)
@@ -40,9 +41,10 @@ $(SAN)/build.ninja:
 	    { cat build-setup.log; exit 1; }; mv build-setup.log $(SAN)/setup.log
 
 demo:
-	@scripts/deps.sh build $(if $(filter virt,$(BOARD)),firmware board)
+	@scripts/deps.sh build $(if $(filter virt,$(BOARD)),firmware board) $(if $(filter qemu,$(BOARD)),firmware qemu)
 	@$(MAKE) --no-print-directory -s all
 	@$(if $(filter virt,$(BOARD)),scripts/firmware.sh build/firmware)
+	@$(if $(filter qemu,$(BOARD)),scripts/firmware-mps2.sh build/firmware-mps2)
 	@python3 scripts/demo.py --build $(REL) --cards $(CARDS) --lines $(LINES) --readers $(READERS) \
 		--protocol $(PROTOCOL) --board $(BOARD)
 

@@ -18,6 +18,8 @@ import time
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import plant as P  # noqa: E402
 
+FIRMWARE = {'qemu': 'build/firmware-mps2', 'virt': 'build/firmware'}
+
 
 def faulty_blanks(lines, per_line):
     """Feed numbers of the blanks that are bad on purpose."""
@@ -84,9 +86,9 @@ def main():
     ap.add_argument('--readers', type=int, default=4)
     ap.add_argument('--protocol', choices=['t0', 't1', 'both'], default='t0',
                     help='what the blanks offer')
-    ap.add_argument('--board', choices=['host', 'virt'], default='host',
-                    help='readers: programs of the host, or the firmware on virtual boards')
-    ap.add_argument('--firmware', default='build/firmware')
+    ap.add_argument('--board', choices=['host', 'virt', 'qemu'], default='host',
+                    help='readers: programs of the host, or firmware on virtual boards or in qemu')
+    ap.add_argument('--firmware', help='where it was built')
     a = ap.parse_args()
     if not (1 <= a.cards <= 1000000 and 1 <= a.lines <= 32 and 1 <= a.readers <= 64):
         ap.error('CARDS is 1 to 1000000, LINES 1 to 32, READERS 1 to 64')
@@ -96,7 +98,7 @@ def main():
                     blanks=a.cards + 100, feed_ms=5, move_ms=5,
                     faults=faulty_blanks(a.lines, per_line),
                     card_args=['--protocol', a.protocol],
-                    board=a.board, firmware=a.firmware)
+                    board=a.board, firmware=a.firmware or FIRMWARE.get(a.board))
     cos = os.path.join(plant.repo, 'examples', 'cos-128k.bin')
     with plant:
         print(f'cardwright demo: {a.lines} lines with {a.readers} readers each, '
@@ -128,7 +130,7 @@ def main():
     out = {'report': report, 'bins': bins, 'good_cards_checked': good,
            'order_seconds': round(took, 2),
            'seconds': round(time.monotonic() - start, 2),
-           'lines': a.lines, 'readers': a.readers, 'protocol': a.protocol,
+           'lines': a.lines, 'readers': a.readers, 'protocol': a.protocol, 'board': a.board,
            'faults': faults}
     path = os.path.join(a.dir, 'report.json')
     with open(path, 'w', encoding='utf-8') as f:

@@ -218,8 +218,7 @@ profile = {self.repo}/profiles/device/generic.ini
 
     def qemu(self, i, k):
         """A reader that is the firmware of boards/mps2_an385 in qemu-system-arm."""
-        elf = os.path.join(self.repo, 'build/firmware-mps2/cardwright-reader-mps2.elf')
-        elf = os.path.abspath(self.opt.get('firmware', elf))
+        elf = os.path.join(os.path.abspath(self.opt['firmware']), 'cardwright-reader-mps2.elf')
         if shutil.which('qemu-system-arm') is None:
             raise PlantError('qemu-system-arm is not installed: run scripts/deps.sh qemu')
         if not os.path.exists(elf):
