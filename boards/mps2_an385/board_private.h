@@ -23,6 +23,8 @@
  *	net.c	the core's connections, on lwIP
  *	netif.c	lwIP on the LAN9118, addresses
  *	secure.c	the TLS layer between net.c and the core, random numbers
+ *	scan.c	answers to who looks for readers
+ *	shell.c	the console
  *	args.c	the command line of semihosting
  *
  * Interrupt handlers move characters into rings and wake the loop; all else
@@ -106,12 +108,23 @@ extern const struct cw_net_ops cw_board_net_ops;
 #define CW_NET_CONNS 4
 /* 0; CW_EIO: no Ethernet chip answers. */
 int cw_net_start(const struct cw_settings *s);
+bool cw_net_is_alive(void);
 bool cw_net_poll(struct cw_event *ev, uint64_t now_us);
 uint64_t cw_net_due(uint64_t now_us);
 int cw_netif_start(const struct cw_settings *s);
 void cw_netif_poll(void);
 void cw_netif_address(uint8_t ip[4], uint8_t mask[4], uint8_t gateway[4]);
 void cw_netif_irq(void);
+
+/* scan.c: after the network and the link. */
+void cw_scan_start(const struct cw_reader *r, const struct cw_reader_config *c,
+    const struct cw_settings *s);
+
+/* shell.c: r, store and s are borrowed for ever. */
+void cw_shell_start(const struct cw_reader *r, struct cw_settings_store *store,
+    struct cw_settings *s, uint64_t boot_cnt);
+/* When to be called again, if nothing is typed. */
+uint64_t cw_shell_step(uint64_t now_us);
 
 /* secure.c */
 extern const struct cw_net_ops cw_secure_ops;

@@ -171,6 +171,9 @@ core_start(void)
 	c.tx_mem = tx_mem;
 	err = cw_reader_init(&core, &c, cw_sys_now_us());
 	CW_ASSERT(err == 0);
+	cw_shell_start(&core, &settings_store, &settings, boot_cnt);
+	if (cw_net_is_alive())
+		cw_scan_start(&core, &c, &settings);
 }
 
 static void
@@ -199,17 +202,18 @@ earlier(uint64_t a, uint64_t b)
 static _Noreturn void
 loop(void)
 {
-	uint64_t due_us = 0, now_us;
+	uint64_t due_us = 0, shell_us, now_us;
 	struct cw_event ev;
 
 	for (;;) {
 		cw_sys_awake_clear();
 		now_us = cw_sys_now_us();
+		shell_us = cw_shell_step(now_us);
 		memset(&ev, 0, sizeof ev);
 		if (!cw_card_poll(&ev, now_us) && !cw_net_poll(&ev, now_us)) {
 			if (now_us < due_us) {
-				cw_sys_rest(earlier(earlier(due_us, cw_card_due()),
-				    cw_net_due(now_us)), now_us);
+				shell_us = earlier(shell_us, earlier(due_us, cw_card_due()));
+				cw_sys_rest(earlier(shell_us, cw_net_due(now_us)), now_us);
 				continue;
 			}
 			ev.kind = CW_EV_TICK;

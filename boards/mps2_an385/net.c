@@ -227,6 +227,12 @@ cw_net_due(uint64_t now_us)
 	    now_us + ms * 1000ull;
 }
 
+bool
+cw_net_is_alive(void)
+{
+	return alive;
+}
+
 int
 cw_net_start(const struct cw_settings *s)
 {

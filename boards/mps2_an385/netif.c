@@ -98,6 +98,8 @@ address_said(struct netif *n)
 	uint8_t a[4];
 	int i;
 
+	if (ip4_addr_isany(netif_ip4_addr(n)))
+		return;
 	memcpy(a, netif_ip4_addr(n), 4);
 	cw_reader_text_str(&t, "net.address ip=");
 	for (i = 0; i < 4; i++) {
@@ -185,6 +187,7 @@ cw_netif_poll(void)
 		netif_set_link_down(&netif);
 }
 
+/* All zero while there is none. */
 void
 cw_netif_address(uint8_t ip[4], uint8_t mask[4], uint8_t gateway[4])
 {
