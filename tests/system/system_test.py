@@ -613,54 +613,6 @@ class DatabaseFull(Line):
             subprocess.run(['umount', '-l', small], check=False)
 
 
-@unittest.skipUnless(os.geteuid() == 0, 'needs root to mount a small file system')
-class DatabaseFull(Line):
-    count = 100
-
-    def readyz(self):
-        with socket.create_connection(('127.0.0.1', self.plant.http_port)) as s:
-            s.sendall(b'GET /readyz HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n')
-            return int(s.makefile('rb').readline().split()[1])
-
-    def test_nothing_is_lost_and_no_restart_needed(self):
-        self.plant.make()
-        small = os.path.join(self.plant.root, 'small')
-        os.makedirs(small)
-        mount = subprocess.run(['mount', '-t', 'tmpfs', '-o', 'size=24m', 'tmpfs', small],
-                               capture_output=True, check=False)
-        if mount.returncode != 0:
-            self.skipTest('mount is not allowed here')
-        try:
-            path = self.plant.conf('platform.ini')
-            with open(path, encoding='utf-8') as f:
-                ini = f.read().replace(f'{self.plant.root}/platform.db', f'{small}/platform.db')
-            with open(path, 'w', encoding='utf-8') as f:
-                f.write(ini)
-            for name in sorted(self.plant.argv, key=lambda n: n.startswith('line')):
-                self.plant.start(name)
-            self.plant.wait_ready()
-            order, data = self.submit()
-            self.wait_issued(order, 10)
-            hog = os.path.join(small, 'hog')
-            with open(hog, 'wb', buffering=0) as f:
-                try:
-                    while True:
-                        f.write(bytes(512))
-                except OSError:
-                    pass
-            time.sleep(2)
-            self.assertEqual(self.readyz(), 503)
-            code, out = self.plant.ask('order', 'pause', order)
-            self.assertEqual(code, 3, out)
-            self.assertIn('make room', str(out))
-            os.unlink(hog)
-            self.settle(order, data)
-            self.assertEqual(self.readyz(), 200)
-        finally:
-            self.plant.__exit__()
-            subprocess.run(['umount', '-l', small], check=False)
-
-
 class Secrets(Line):
     def test_no_secret_at_rest_or_in_logs(self):
         self.plant.up()
