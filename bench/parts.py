@@ -20,13 +20,14 @@ def line(b):
                          capture_output=True, text=True, check=True).stdout
     for row in out.splitlines():
         name, value, unit, limit, ratio = row.split()
-        m = re.match(r't0_line_(\d+)_(\d+)_used_with_cpu', name)
+        m = re.match(r't([01])_line_(\d+)_(\d+)_used_with_cpu', name)
         if m:
-            b.figure('P1', f'T=0 line use at {m[1]}/{m[2]}, 4.5 MHz', 'of the time',
+            b.figure('P1', f'T={m[1]} line use at {m[2]}/{m[3]}, 4.5 MHz', 'of the time',
                      [float(ratio)], limit=[1.0], of='ISO/IEC 7816-3',
                      more={'etu_used': float(value), 'etu_needed': float(limit)})
-        elif name == 't0_engine_cpu_per_apdu':
-            b.figure('P1', 'engine and card model, CPU per APDU', unit, [float(value)])
+        elif name.endswith('_engine_cpu_per_apdu'):
+            b.figure('P1', f'T={name[1]} engine and card model, CPU per APDU', unit,
+                     [float(value)])
 
 
 # -- durable results ---------------------------------------------------------
