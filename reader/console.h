@@ -117,8 +117,4 @@ void cw_console_sent(struct cw_console *c, size_t len);
 /* True while a file is being received: the line must carry all eight bits. */
 bool cw_console_loading(const struct cw_console *c);
 
-/* The check value of a link key by which people compare it: the first four
- * bytes of SHA-256 of "cardwright link key" and the key. */
-void cw_console_key_check(uint8_t out[4], const uint8_t key[CW_SETTINGS_KEY_LEN]);
-
 #endif

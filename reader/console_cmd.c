@@ -4,6 +4,7 @@
 #include "console_private.h"
 #include "cw/bytes.h"
 #include "cw/err.h"
+#include "cw/keycheck.h"
 #include "reader_private.h"
 
 struct word {
@@ -103,27 +104,6 @@ ip_put(struct cw_reader_text *t, const uint8_t ip[4])
 			cw_reader_text_str(t, ".");
 		cw_reader_text_dec(t, ip[i]);
 	}
-}
-
-static const uint8_t *
-text_bytes(const char *s)
-{
-	return (const uint8_t *)s;
-}
-
-void
-cw_console_key_check(uint8_t out[4], const uint8_t key[CW_SETTINGS_KEY_LEN])
-{
-	static const char label[] = "cardwright link key";
-	uint8_t digest[CW_SHA256_LEN];
-	struct cw_sha256 sha;
-
-	cw_sha256_init(&sha);
-	cw_sha256_update(&sha, text_bytes(label), sizeof label - 1);
-	cw_sha256_update(&sha, key, CW_SETTINGS_KEY_LEN);
-	cw_sha256_final(&sha, digest);
-	memcpy(out, digest, 4);
-	cw_wipe(digest, sizeof digest);
 }
 
 /* Makes *s the settings: checked, saved, in use; says what came of it. */
@@ -298,7 +278,7 @@ key_show(struct cw_console *c)
 		cw_console_say(c, "no link key; key enrol IDENTITY gives one");
 		return;
 	}
-	cw_console_key_check(check, s->key);
+	cw_key_check(check, s->key);
 	cw_reader_text_str(&t, "key of ");
 	cw_reader_text_str(&t, s->key_id);
 	cw_reader_text_str(&t, ", check value ");

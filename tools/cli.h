@@ -79,6 +79,7 @@ int cw_order_act_run(struct cw_cli *cli);
 int cw_reader_list_run(struct cw_cli *cli);
 int cw_enrol_run(struct cw_cli *cli);
 int cw_scan_run(struct cw_cli *cli);
+int cw_reader_update_run(struct cw_cli *cli);
 int cw_line_list_run(struct cw_cli *cli);
 int cw_trace_run(struct cw_cli *cli);
 

@@ -11,6 +11,7 @@
 
 #include "cw/bytes.h"
 #include "cw/err.h"
+#include "cw/keycheck.h"
 #include "host/keyfile.h"
 
 int
@@ -35,6 +36,18 @@ cw_enrol_add(const char *path, const char *identity, char hex[65])
 	    "%s", err);
 }
 
+/* The check value of a key in hex, as a reader's console shows it. */
+static void
+check_make(char out[9], const char hex[65])
+{
+	uint8_t key[CW_KEYFILE_KEY_LEN], check[4];
+
+	cw_unhex(key, sizeof(key), hex, 64);
+	cw_key_check(check, key);
+	cw_hex(out, check, sizeof(check));
+	cw_wipe(key, sizeof(key));
+}
+
 int
 cw_enrol_run(struct cw_cli *cli)
 {
@@ -42,7 +55,7 @@ cw_enrol_run(struct cw_cli *cli)
 	const char *file = cw_opt_get(a, CW_OPT_KEYS);
 	bool show = cw_opt_has(a, CW_OPT_SHOW);
 	json_t *made = json_array(), *item;
-	char path[1100], hex[65];
+	char path[1100], hex[65], check[9];
 	int code = CW_EXIT_OK;
 
 	snprintf(path, sizeof(path), "%s/readers.key", cli->config_dir);
@@ -52,15 +65,18 @@ cw_enrol_run(struct cw_cli *cli)
 		code = cw_enrol_add(file, a->arg[i], hex);
 		if (code != CW_EXIT_OK)
 			break;
+		check_make(check, hex);
 		if (cli->json) {
 			item = json_pack("{s:s}", "identity", a->arg[i]);
+			json_object_set_new(item, "check", json_string(check));
 			if (show)
 				json_object_set_new(item, "key", json_string(hex));
 			json_array_append_new(made, item);
 		} else if (show) {
-			printf("key %s %s\n", a->arg[i], hex);
+			printf("key enrol %s\n%s\n", a->arg[i], hex);
 		} else {
-			printf("made a key for %s in %s\n", a->arg[i], file);
+			printf("made a key for %s in %s, check value %s\n",
+			    a->arg[i], file, check);
 		}
 		cw_wipe(hex, sizeof(hex));
 	}

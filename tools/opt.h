@@ -48,6 +48,7 @@
 	X(KEYS, "keys", 0, "FILE", "key file of the readers (default: readers.key " \
 	  "in the directory made by setup)") \
 	X(ADDRESS, "address", 0, "IP", "ask only there (default: every network)") \
+	X(PLAIN, "plain", 0, NULL, "over an unsecured link") \
 	X(SHOW, "show", 0, NULL, "print the key, as a reader's console takes it")
 
 enum cw_opt_id {
