@@ -47,7 +47,7 @@ static const struct cw_cmd cmds[] = {
 	  "find the readers on the network", cw_scan_run },
 	{ "reader", "enrol", "ID...", 1, 64, B(KEYS) | B(SHOW), 0,
 	  "draw the link key of a reader", cw_enrol_run },
-	{ "reader", "update", "READER FILE", 2, 2, B(KEYS) | B(PLAIN), 0,
+	{ "reader", "update", "IP FILE", 2, 2, B(KEYS) | B(PLAIN), 0,
 	  "send a signed firmware image to a reader", cw_reader_update_run },
 	{ "line", "list", "", 0, 0, 0, 0,
 	  "list the lines", cw_line_list_run },
