@@ -135,6 +135,38 @@ send_order(struct cw_cli *cli, const struct cw_http_req *req, struct cw_http_res
 	return code;
 }
 
+/* An order for a line that is not there waits without a word: say it once. */
+static void
+note_line(struct cw_cli *cli, const json_t *order)
+{
+	const char *line = cw_cli_str(order, "line");
+	const char *ip = cw_cli_str(order, "terminal");
+	struct cw_http_req req = { .method = "GET", .path = "/api/v1/lines",
+		.quiet = true };
+	struct cw_http_res res;
+	const json_t *l;
+	bool here = line == NULL && ip == NULL;
+	size_t i;
+
+	if (here)
+		return;
+	if (cw_cli_http(cli, &req, &res) != CW_EXIT_OK)
+		here = true;
+	json_array_foreach(json_object_get(res.json, "lines"), i, l) {
+		const char *name = cw_cli_str(l, "name");
+		const char *addr = cw_cli_str(l, "address");
+
+		here = here || (json_is_true(json_object_get(l, "connected")) &&
+		    ((line != NULL && name != NULL && strcmp(line, name) == 0) ||
+		    (ip != NULL && addr != NULL && strcmp(ip, addr) == 0)));
+	}
+	if (!here)
+		printf("note: %s is not connected: the order waits for it; "
+		    "cardwright line list shows those that are\n",
+		    line != NULL ? line : ip);
+	cw_cli_http_free(&res);
+}
+
 int
 cw_submit_run(struct cw_cli *cli)
 {
@@ -175,6 +207,7 @@ cw_submit_run(struct cw_cli *cli)
 		    "accepted" : "was accepted before",
 		    (long long)cw_cli_int(res.json, "total"),
 		    cw_cli_str(res.json, "profile"), cw_cli_str(res.json, "name"));
+		note_line(cli, res.json);
 	}
 	cw_cli_http_free(&res);
 	json_decref(meta);

@@ -126,6 +126,7 @@ check "an unknown profile" 5 "there are:.*sim-demo" "$cw" order submit --profile
 check "a bad image, refused with its line" 5 "^  examples/bad/cos-wrong-checksum.hex:[0-9]*: " "$cw" order submit --profile sim-demo --cos examples/bad/cos-wrong-checksum.hex --count 1
 check "no state of an order" 2 "state must be" "$cw" order list --state foo
 check "readers of no line" 2 "no such line" "$cw" reader list --line nope
+check "a line that is not there" 0 "note: line-7 is not connected" "$cw" order submit $sim --count 1 --line line-7 --name waits
 check "neither file" 2 "needs --cos" "$cw" order submit --profile sim-demo
 check "line and terminal" 2 "not both" "$cw" order submit $sim --count 1 --line a --terminal 127.0.0.1
 check "check against earlier orders" 5 "in order 1, record 1" "$cw" order check --profile sim-demo examples/sim-200.csv
