@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # firmware-mps2.sh [BUILDDIR]: the reader's firmware for boards/mps2_an385 as an ELF
-# file in BUILDDIR (build/firmware-mps2), with its sizes.
+# file in BUILDDIR (build/firmware-mps2), with its sizes; beside it the program of
+# tests/port for the same board.
 #
 # Exit: 0 built, 1 not, 77 skipped (no cross compiler, or no sources).
 
@@ -24,6 +25,8 @@ done
 
 # Meson reads the cross file once only: a changed one means a new set-up.
 mkdir -p "$dir"
+exec 9>"$dir.lock"
+flock 9
 if ! cmp -s $board/cross.ini "$dir/cross.ini"; then
 	rm -rf "$dir"/* && cp $board/cross.ini "$dir/cross.ini.new"
 	meson setup "$dir" --cross-file $board/cross.ini --buildtype=minsize \
@@ -37,5 +40,5 @@ ninja -C "$dir" >"$dir/compile.log" 2>&1 || {
 	cat "$dir/compile.log"
 	exit 1
 }
-cp "$dir/$board"/*.elf "$dir"
-arm-none-eabi-size "$dir"/*.elf
+cp "$dir/$board"/*.elf "$dir/tests/port/qemu"/*.elf "$dir"
+arm-none-eabi-size "$dir"/cardwright-reader-mps2.elf
