@@ -15,11 +15,20 @@
 /* 8.3: at reset F = 372, D = 1. */
 #define ETU_CLK_RESET 372
 #define GUARD_ETU_RESET 12
+/* 10.2: with D = 64 the card has 16 etu before a command; DI 7 is D = 64. */
+#define TURN_ETU_D64 16
+#define DI_64 7
 
 static uint64_t
 line_us(const struct cw_reader_slot *s, uint64_t etu)
 {
-	return etu * s->line.etu_clk * 1000000u / s->line.clk_hz;
+	return etu * s->etu_us_q16 >> 16;
+}
+
+static uint16_t
+turn_etu(uint8_t ta1)
+{
+	return (ta1 & 0x0f) == DI_64 ? TURN_ETU_D64 : GUARD_ETU_RESET;
 }
 
 static void
@@ -97,9 +106,11 @@ line_set(struct cw_reader *r, struct cw_reader_slot *s,
 	int err;
 
 	err = r->cfg.card->set_line(r->cfg.dev, s->idx, line);
-	if (err >= 0)
-		s->line = *line;
-	return err < 0 ? err : 0;
+	if (err < 0)
+		return err;
+	s->line = *line;
+	s->etu_us_q16 = ((uint64_t)line->etu_clk * 1000000u << 16) / line->clk_hz;
+	return 0;
 }
 
 /* ---- activation -------------------------------------------------------- */
@@ -302,6 +313,7 @@ atr_whole(struct cw_reader *r, struct cw_reader_slot *s)
 		err = cw_pps_fidi(s->atr.ta1, &fi, &fmax_hz, &di);
 		if (err == 0) {
 			line.etu_clk = (fi + di / 2u) / di;
+			line.turn_etu = turn_etu(s->atr.ta1);
 			s->ta1 = s->atr.ta1;
 		}
 	}
@@ -445,7 +457,7 @@ speed_best(struct cw_reader *r, struct cw_reader_slot *s, uint8_t cap)
 			l->clk_hz = fmax_hz;
 		l->guard_etu = s->line.guard_etu;
 		l->convention = s->line.convention;
-		l->turn_etu = s->line.turn_etu;
+		l->turn_etu = turn_etu(ta1);
 		l->t1 = s->line.t1;
 		s->ta1_want = ta1;
 		return (uint64_t)l->clk_hz * s->line.etu_clk >

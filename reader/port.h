@@ -41,7 +41,8 @@ struct cw_card_line {
 				 * send: 12 + N; 11 in T=1 with N = 255 */
 	enum cw_convention convention;
 	uint16_t turn_etu;	/* from the last leading edge of the card to our
-				 * first, at least: 12; in T=1 BGT, 22 */
+				 * first, at least: 12, with D = 64 16 (10.2); in
+				 * T=1 BGT, 22 (11.2) */
 	bool t1;		/* T=1: no error signal, no repetition */
 };
 

@@ -74,7 +74,7 @@
 #define CW_T1_REPEAT_MAX 3	/* 11.6.3.2 */
 #define CW_T1_SYNC_MAX 3
 #define CW_T1_REQUEST_MAX 16	/* S(IFS) and empty blocks of the card in a row */
-#define CW_T1_BGT_ETU 22	/* 11.4.3 */
+#define CW_T1_BGT_ETU 22	/* 11.2 */
 #define CW_T1_INF_MAX 254
 #define CW_T1_IFS_DEFAULT 32	/* 11.4.2 */
 #define CW_T1_BLOCK_MAX (3 + CW_T1_INF_MAX + 2)
@@ -92,7 +92,7 @@ struct cw_t1_cfg {
 void cw_t1_config(struct cw_t1_cfg *cfg, const struct cw_atr *atr,
     uint32_t etu_clk);
 
-/* Between leading edges of characters to the card: 12 + N, 11 for N = 255. */
+/* Between leading edges of characters to the card: 12 + N, 11 for N = 255 (11.2). */
 uint16_t cw_t1_guard_etu(const struct cw_atr *atr);
 
 /*

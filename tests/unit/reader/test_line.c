@@ -68,6 +68,7 @@ struct atr_case {
 	uint16_t outcome;
 	uint8_t ta1;
 	uint16_t guard_etu;
+	uint16_t turn_etu;	/* 0: 12 */
 };
 
 static void
@@ -75,25 +76,25 @@ test_atr(void **state)
 {
 	static const struct atr_case cases[] = {
 		{ "no interface bytes", { 0x3b, 0x02, 'a', 'b' }, 4,
-		    CW_OUT_GOOD, 0x11, 12 },
-		{ "TA1 97", { 0x3b, 0x10, 0x97 }, 3, CW_OUT_GOOD, 0x97, 12 },
+		    CW_OUT_GOOD, 0x11, 12, 0 },
+		{ "TA1 97", { 0x3b, 0x10, 0x97 }, 3, CW_OUT_GOOD, 0x97, 12, 16 },
 		{ "TA1 and TC1 20", { 0x3b, 0x50, 0x95, 20 }, 4,
-		    CW_OUT_GOOD, 0x95, 32 },
-		{ "TC1 255", { 0x3b, 0x40, 0xff }, 3, CW_OUT_GOOD, 0x11, 12 },
-		{ "RFU TA1", { 0x3b, 0x10, 0x7f }, 3, CW_OUT_GOOD, 0x11, 12 },
-		{ "TS wrong", { 0x3a, 0x00 }, 2, CW_OUT_ATR_BAD, 0x11, 12 },
+		    CW_OUT_GOOD, 0x95, 32, 0 },
+		{ "TC1 255", { 0x3b, 0x40, 0xff }, 3, CW_OUT_GOOD, 0x11, 12, 0 },
+		{ "RFU TA1", { 0x3b, 0x10, 0x7f }, 3, CW_OUT_GOOD, 0x11, 12, 0 },
+		{ "TS wrong", { 0x3a, 0x00 }, 2, CW_OUT_ATR_BAD, 0x11, 12, 0 },
 		{ "truncated", { 0x3b, 0x05, 'a' }, 3, CW_OUT_ATR_BAD, 0x11,
-		    12 },
+		    12, 0 },
 		{ "TCK wrong", { 0x3b, 0x80, 0x01, 0x00 }, 4, CW_OUT_ATR_BAD,
-		    0x11, 12 },
+		    0x11, 12, 0 },
 		{ "T=14 only", { 0x3b, 0x80, 0x0e, 0x8e }, 4, CW_OUT_PROTO,
-		    0x11, 12 },
+		    0x11, 12, 0 },
 		{ "T=14, T=0: by PPS", { 0x3b, 0x80, 0x8e, 0x00, 0x0e }, 5,
-		    CW_OUT_GOOD, 0x11, 12 },
+		    CW_OUT_GOOD, 0x11, 12, 0 },
 		{ "specific, T=14", { 0x3b, 0x80, 0x10, 0x0e, 0x9e }, 5,
-		    CW_OUT_PROTO, 0x11, 12 },
+		    CW_OUT_PROTO, 0x11, 12, 0 },
 		{ "T=0 and T=1", { 0x3b, 0x90, 0x94, 0x80, 0x01, 0x85 }, 6,
-		    CW_OUT_GOOD, 0x94, 12 },
+		    CW_OUT_GOOD, 0x94, 12, 0 },
 	};
 	size_t i;
 
@@ -106,7 +107,9 @@ test_atr(void **state)
 		f->card.atr_len = cases[i].len;
 		run(f, 0, &m);
 		if (m.outcome != cases[i].outcome || m.ta1 != cases[i].ta1 ||
-		    f->line.guard_etu != cases[i].guard_etu)
+		    f->line.guard_etu != cases[i].guard_etu ||
+		    f->line.turn_etu != (cases[i].turn_etu != 0 ?
+		    cases[i].turn_etu : 12))
 			fail_msg("%s: outcome %u ta1 %02x guard %u",
 			    cases[i].name, m.outcome, m.ta1, f->line.guard_etu);
 		fake_end(f);
