@@ -11,6 +11,7 @@
 #include "reader/settings.h"
 #include "secure.h"
 #include "shell.h"
+#include "upgrade.h"
 
 #define WATCHDOG_MS 2000u
 /* The loop gives the core a TICK at least this often: it feeds the watchdog. */
@@ -31,6 +32,7 @@ static CW_XRAM uint8_t tx_mem[CW_FRAME_HDR + CW_RLINK_BODY_MAX];
 static const char firmware[] = "cardwright " CW_SOFTWARE_VERSION " stm32f103ze";
 static struct cw_settings_store settings_store;
 static struct cw_settings settings;
+static struct cw_update *update;
 static uint64_t boot_cnt;
 static uint8_t serial[16];
 
@@ -187,6 +189,8 @@ core_start(void)
 	c.vcc_mv = 5000;
 	c.queue_mem = queue;
 	c.queue_mem_len = sizeof queue;
+	c.update = update;
+	c.restart = cw_upgrade_restart;
 	c.rx_mem = rx_mem;
 	c.tx_mem = tx_mem;
 	err = cw_reader_init(core, &c, cw_stm_now_us());
@@ -225,6 +229,7 @@ loop(void)
 	for (;;) {
 		cw_board_awake = false;
 		now_us = cw_stm_now_us();
+		cw_upgrade_step(core, now_us);
 		memset(&ev, 0, sizeof ev);
 		if (!cw_card_poll(&ev, now_us) && !cw_net_poll(&ev, now_us)) {
 			if (now_us < due_us) {
@@ -262,10 +267,12 @@ cw_board_main(void)
 		cw_board_log(0, "settings.memory what=\"the EEPROM does not answer: check PB8, PB9\"");
 	if (link_start())
 		net_start();
+	update = cw_upgrade_start();
 	core_start();
 	cw_shell_start(core, &(struct cw_console_config){
 		.store = &settings_store, .settings = &settings,
-		.boot_count = boot_cnt,
+		.boot_count = boot_cnt, .update = update,
+		.cmd = cw_upgrade_cmds, .cmd_cnt = CW_UPGRADE_CMD_CNT,
 	});
 	cw_stm_watchdog_start(WATCHDOG_MS);
 	loop();

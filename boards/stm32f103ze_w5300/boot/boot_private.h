@@ -3,7 +3,7 @@
 #define CW_BOOT_PRIVATE_H
 
 #include "boards/chip/stm32f1/stm32f1.h"
-#include "boards/stm32f103ze_w5300/board.h"
+#include "boards/stm32f103ze_w5300/flash_map.h"
 #include "choose.h"
 
 /*

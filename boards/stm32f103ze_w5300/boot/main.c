@@ -8,19 +8,8 @@
 #define PLL_MUL 15u		/* as the program has it: 60 MHz */
 #define WATCHDOG_MS 3000u	/* within which the program must feed it first */
 
-#define OFF(addr) ((addr) - CW_BOARD_FLASH_BASE)
-
-const char cw_boot_board[] = "stm32f103ze";
-
-const struct cw_flash_map cw_boot_map = {
-	.slot_off = { OFF(CW_BOARD_SLOT_A), OFF(CW_BOARD_SLOT_B) },
-	.slot_len = CW_BOARD_SLOT_LEN,
-	.slot_addr = { CW_BOARD_SLOT_A, CW_BOARD_SLOT_B },
-	.log_off = { OFF(CW_BOARD_STATE_BASE),
-	    OFF(CW_BOARD_STATE_BASE) + CW_BOARD_FLASH_PAGE },
-	.counter_off = OFF(CW_BOARD_STATE_BASE) + 2 * CW_BOARD_FLASH_PAGE,
-	.page_len = CW_BOARD_FLASH_PAGE,
-};
+const char cw_boot_board[] = CW_BOARD_IMAGE_ID;
+const struct cw_flash_map cw_boot_map = CW_BOARD_FLASH_MAP;
 
 /* Everything but these 16 KiB may change. */
 static bool
