@@ -15,7 +15,8 @@
  *	recovered	GOOD, and the card holds the image and the record
  *	rejected	another outcome; and if the card took a byte of the
  *			record, the result says that it was touched
- * Either way the card is off, and the next card in the slot is good.
+ * Either way the card is off, the reader's memory holds nothing of the record,
+ * and the next card in the slot is good.
  *
  * sweep_line [whole]: whole adds the pairs of faults and all ATR prefixes.
  */
@@ -114,6 +115,19 @@ check_card(const struct setup *s, const char *what, uint32_t at)
 	outcome_cnt[rig.result.outcome]++;
 }
 
+/* Eight bytes of the record, as they are or as an inverse line has them. */
+static bool
+holds(const void *mem, size_t len)
+{
+	uint8_t inverse[8];
+	size_t i;
+
+	for (i = 0; i < sizeof inverse; i++)
+		inverse[i] = cw_atr_invert(record[i]);
+	return memmem(mem, len, record, 8) != NULL ||
+	    memmem(mem, len, inverse, 8) != NULL;
+}
+
 static void
 one(const struct setup *s, const struct cw_sim_fault *fault,
     const struct line_faults *f, const char *what)
@@ -135,6 +149,11 @@ one(const struct setup *s, const struct cw_sim_fault *fault,
 	if (rig.powered)
 		wrong(s, what, at, "still under power");
 	check_card(s, what, at);
+	if (holds(&rig.core.slot[0], sizeof rig.core.slot[0]) ||
+	    holds(rig.queue_mem, sizeof rig.queue_mem) ||
+	    holds(rig.rx_mem, sizeof rig.rx_mem) ||
+	    holds(rig.tx_mem, sizeof rig.tx_mem))
+		wrong(s, what, at, "the reader still holds the record");
 
 	/* Whatever it was: it has left nothing behind. */
 	card.fault.kind = CW_FAULT_NONE;
