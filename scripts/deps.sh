@@ -10,7 +10,8 @@ build="gcc make meson ninja-build pkg-config python3 libc6-dev libuv1-dev
     libcurl4-openssl-dev liblua5.4-dev libmodbus-dev libcmocka-dev"
 qemu="qemu-system-arm"
 test="$build openssl curl sqlite3 mbpoll clang libclang-rt-14-dev
-    gcc-arm-none-eabi libnewlib-arm-none-eabi lrzsz libbearssl-dev libunicorn-dev"
+    gcc-arm-none-eabi libnewlib-arm-none-eabi lrzsz libbearssl-dev libunicorn-dev
+    dpkg-dev $qemu"
 model="spin gcc libc6-dev"
 docs="lowdown"
 board="libunicorn-dev"
