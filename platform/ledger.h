@@ -138,6 +138,16 @@ struct cw_ledger_term_view {
 int cw_ledger_term(const struct cw_ledger *l, unsigned int idx,
     struct cw_ledger_term_view *v);
 
+/*
+ * What an order that is not moving waits for, as far as it can be told from what
+ * is connected now: 1 and a sentence for people; 0 and "" when nothing is known
+ * to be missing; or the store's error.  o: as read from the store, with counts.
+ * Names one thing at a time, the first that must be mended; computed anew at
+ * each call, in a time that depends on the plant and not on the records.
+ */
+int cw_ledger_waits(const struct cw_ledger *l, const struct cw_st_order *o,
+    char text[CW_ST_TEXT_CAP]);
+
 /* True for an outcome that proves that nothing personal reached the card. */
 bool cw_ledger_blank_fault(uint16_t outcome, uint8_t verdict);
 

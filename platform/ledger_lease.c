@@ -212,8 +212,8 @@ lease_order(struct cw_ledger *l, struct lg_term *t, struct cw_st_order *o)
 	return sum;
 }
 
-static bool
-may_do(const struct lg_term *t, const struct cw_st_order *o)
+bool
+cw_lg_may_do(const struct lg_term *t, const struct cw_st_order *o)
 {
 	if (o->line[0] != '\0' && strcmp(o->line, t->name) != 0)
 		return false;
@@ -234,7 +234,7 @@ serve(struct cw_ledger *l, struct lg_term *t)
 		if (n <= 0)
 			return n < 0 ? n : sum;
 		page.after = o.id;
-		if (o.counts.rec[CW_REC_WAITING] == 0 || !may_do(t, &o))
+		if (o.counts.rec[CW_REC_WAITING] == 0 || !cw_lg_may_do(t, &o))
 			continue;
 		n = lease_order(l, t, &o);
 		if (n < 0)

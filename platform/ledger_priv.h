@@ -123,6 +123,8 @@ void cw_lg_drop_lease(struct lg_term *t, uint64_t order, uint64_t record, uint32
 /* ledger_lease.c */
 /* Leases waiting records to terminals with credit, within a transaction. */
 int cw_lg_dispatch(struct cw_ledger *l);
+/* Whether the order names this terminal, or none. */
+bool cw_lg_may_do(const struct lg_term *t, const struct cw_st_order *o);
 /* Sends what is due, after a commit. */
 int cw_lg_send_due(struct cw_ledger *l, uint64_t now_ms);
 /* What terminals are told of its state; the order's counts must be there. */

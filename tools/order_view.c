@@ -92,6 +92,7 @@ show_order(const json_t *o)
 	show_text("name", cw_cli_str(o, "name"));
 	show_text("state", cw_cli_str(o, "state"));
 	show_text("reason", cw_cli_str(o, "reason"));
+	show_text("waits", cw_cli_str(o, "waits"));
 	show_text("profile", cw_cli_str(o, "profile"));
 	show_text("line", cw_cli_str(o, "line"));
 	show_text("terminal", cw_cli_str(o, "terminal"));

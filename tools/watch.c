@@ -26,6 +26,8 @@ struct watch {
 	bool drawn;		/* a bar stands on the present line */
 	int64_t said_ms;	/* the last plain line */
 	char said[64];		/* state of the last plain line */
+	char why[256];		/* why it stands still, as last seen */
+	bool why_told;
 };
 
 static int64_t
@@ -107,11 +109,31 @@ say_line(struct watch *w, const json_t *o)
 	    (long long)cw_cli_int2(o, "cards", "in-doubt"), speed);
 }
 
+/* Why it stands still: once it has been so for two looks, and once each. */
+static void
+say_why(struct watch *w, const json_t *o)
+{
+	bool blocked = strcmp(cw_cli_str(o, "state"), "blocked") == 0;
+	const char *why = cw_cli_str(o, blocked ? "reason" : "waits");
+	char now[sizeof(w->why)];
+
+	snprintf(now, sizeof(now), "%s", why != NULL ? why : "");
+	if (strcmp(w->why, now) != 0) {
+		snprintf(w->why, sizeof(w->why), "%s", now);
+		w->why_told = false;
+		return;
+	}
+	if (now[0] == '\0' || w->why_told)
+		return;
+	w->why_told = true;
+	printf("%sorder %s%s: ", w->tty ? "\n" : "", w->id, blocked ? " blocked" : "");
+	cw_cli_put_text(now, 0);
+	putchar('\n');
+}
+
 static void
 show(struct watch *w, const json_t *o)
 {
-	const char *reason = cw_cli_str(o, "reason");
-
 	if (w->cli->json) {
 		json_dumpf(o, stdout, JSON_COMPACT | JSON_PRESERVE_ORDER);
 		putchar('\n');
@@ -120,13 +142,8 @@ show(struct watch *w, const json_t *o)
 	} else {
 		say_line(w, o);
 	}
-	if (!w->cli->json && reason != NULL && strcmp(w->said, reason) != 0 &&
-	    strcmp(cw_cli_str(o, "state"), "blocked") == 0 && w->tty) {
-		fputs("\nblocked: ", stdout);
-		cw_cli_put_text(reason, 0);
-		putchar('\n');
-		snprintf(w->said, sizeof(w->said), "%s", reason);
-	}
+	if (!w->cli->json)
+		say_why(w, o);
 	fflush(stdout);
 }
 

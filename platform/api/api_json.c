@@ -102,6 +102,7 @@ cw_api_order_json(const struct cw_api *a, const struct cw_st_order *o)
 	double cards_min, left_s;
 	json_t *j = counts_json(&o->counts);
 	json_t *cos = json_null(), *more;
+	char waits[CW_ST_TEXT_CAP];
 
 	cw_api_rate_of(a, o, &cards_min, &left_s);
 	if (o->has_cos)
@@ -122,6 +123,8 @@ cw_api_order_json(const struct cw_api *a, const struct cw_st_order *o)
 	}
 	json_object_update(more, j);
 	json_decref(j);
+	json_object_set_new(more, "waits", cw_ledger_waits(a->cfg.ledger, o,
+	    waits) > 0 ? text_json(waits) : json_null());
 	json_object_set_new(more, "remake_max", json_integer(o->remake_max));
 	json_object_set_new(more, "blank_max", json_integer(o->blank_max));
 	json_object_set_new(more, "hold_doubt", json_boolean(o->doubt == CW_DOUBT_HOLD));

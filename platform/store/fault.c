@@ -71,6 +71,7 @@ MEMBER(record_move, (void *h, struct cw_st_move *m), (f->in->h, m))
 MEMBER(record_waiting,
     (void *h, const struct cw_st_record *after, struct cw_st_record *out, size_t cap),
     (f->in->h, after, out, cap))
+MEMBER(waiting_addr, (void *h, uint32_t above, uint32_t *addr), (f->in->h, above, addr))
 MEMBER(record_leased,
     (void *h, uint32_t term, const struct cw_st_record *after, struct cw_st_record *out, size_t cap),
     (f->in->h, term, after, out, cap))
@@ -167,6 +168,7 @@ static const struct cw_store_ops fault_ops = {
 	.record_set = fault_record_set,
 	.record_move = fault_record_move,
 	.record_waiting = fault_record_waiting,
+	.waiting_addr = fault_waiting_addr,
 	.record_leased = fault_record_leased,
 	.record_list = fault_record_list,
 	.record_find_fp = fault_record_find_fp,

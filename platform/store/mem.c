@@ -242,6 +242,7 @@ static const struct cw_store_ops mem_ops = {
 	.record_set = cw_mem_record_set,
 	.record_move = cw_mem_record_move,
 	.record_waiting = cw_mem_record_waiting,
+	.waiting_addr = cw_mem_waiting_addr,
 	.record_leased = cw_mem_record_leased,
 	.record_list = cw_mem_record_list,
 	.record_find_fp = cw_mem_record_find_fp,

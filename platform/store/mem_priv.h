@@ -110,6 +110,7 @@ int cw_mem_record_get(void *h, uint64_t order, uint64_t record, struct cw_st_rec
 int cw_mem_record_set(void *h, uint8_t was, const struct cw_st_record *r);
 int cw_mem_record_move(void *h, struct cw_st_move *m);
 int cw_mem_record_waiting(void *h, const struct cw_st_record *after, struct cw_st_record *out, size_t cap);
+int cw_mem_waiting_addr(void *h, uint32_t above, uint32_t *addr);
 int cw_mem_record_leased(void *h, uint32_t term, const struct cw_st_record *after,
     struct cw_st_record *out, size_t cap);
 int cw_mem_record_list(void *h, uint64_t order, const struct cw_st_page *p,

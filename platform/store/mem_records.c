@@ -334,6 +334,25 @@ cw_mem_record_waiting(void *h, const struct cw_st_record *after,
 }
 
 int
+cw_mem_waiting_addr(void *h, uint32_t above, uint32_t *addr)
+{
+	struct mem *m = h;
+	const struct mem_record *row;
+	bool found = false;
+	size_t i;
+
+	for (i = 0; i < m->tab[MEM_RECORDS].cnt; i++) {
+		row = record_at(m, i);
+		if (row->dead || row->r.state != CW_REC_WAITING || row->r.addr <= above ||
+		    (found && row->r.addr >= *addr))
+			continue;
+		*addr = row->r.addr;
+		found = true;
+	}
+	return found ? 0 : CW_ENOENT;
+}
+
+int
 cw_mem_record_leased(void *h, uint32_t term, const struct cw_st_record *after,
     struct cw_st_record *out, size_t cap)
 {

@@ -311,6 +311,7 @@ static const struct cw_store_ops sqlite_ops = {
 	.record_set = cw_sq_record_set,
 	.record_move = cw_sq_record_move,
 	.record_waiting = cw_sq_record_waiting,
+	.waiting_addr = cw_sq_waiting_addr,
 	.record_leased = cw_sq_record_leased,
 	.record_list = cw_sq_record_list,
 	.record_find_fp = cw_sq_record_find_fp,

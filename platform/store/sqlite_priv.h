@@ -89,6 +89,8 @@
 	X(RECORD_WAITING, SQ_RECORD_SELECT "INDEXED BY records_waiting " \
 	    "WHERE state = 0 AND addr = ?1 AND id > ?2 AND id <= ?3 " \
 	    "ORDER BY id LIMIT ?4") \
+	X(WAITING_ADDR, "SELECT addr FROM records INDEXED BY records_waiting " \
+	    "WHERE state = 0 AND addr > ?1 ORDER BY addr LIMIT 1") \
 	X(RECORD_LEASED, SQ_RECORD_SELECT "INDEXED BY records_leased " \
 	    "WHERE state = 1 AND term = ?1 AND id > ?2 ORDER BY id LIMIT ?3") \
 	X(RECORD_LIST, SQ_RECORD_SELECT "WHERE id > ?1 AND id <= ?2 AND " \
@@ -209,6 +211,7 @@ int cw_sq_record_get(void *h, uint64_t order, uint64_t record, struct cw_st_reco
 int cw_sq_record_set(void *h, uint8_t was, const struct cw_st_record *r);
 int cw_sq_record_move(void *h, struct cw_st_move *m);
 int cw_sq_record_waiting(void *h, const struct cw_st_record *after, struct cw_st_record *out, size_t cap);
+int cw_sq_waiting_addr(void *h, uint32_t above, uint32_t *addr);
 int cw_sq_record_leased(void *h, uint32_t term, const struct cw_st_record *after,
     struct cw_st_record *out, size_t cap);
 int cw_sq_record_list(void *h, uint64_t order, const struct cw_st_page *p,

@@ -383,6 +383,24 @@ cw_sq_record_waiting(void *h, const struct cw_st_record *after,
 }
 
 int
+cw_sq_waiting_addr(void *h, uint32_t above, uint32_t *addr)
+{
+	struct sq *q = h;
+	sqlite3_stmt *st = cw_sq_use(q, SQ_WAITING_ADDR);
+	int n;
+
+	if (st == NULL)
+		return cw_sq_err(q);
+	(void)sqlite3_bind_int64(st, 1, above);
+	n = cw_sq_next(q, st);
+	if (n <= 0)
+		return n < 0 ? n : CW_ENOENT;
+	*addr = (uint32_t)sqlite3_column_int64(st, 0);
+	(void)sqlite3_reset(st);
+	return 0;
+}
+
+int
 cw_sq_record_leased(void *h, uint32_t term, const struct cw_st_record *after,
     struct cw_st_record *out, size_t cap)
 {

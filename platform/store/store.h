@@ -295,6 +295,9 @@ struct cw_store_ops {
 	 * in order, after record number `after`. */
 	int (*record_waiting)(void *h, const struct cw_st_record *after,
 	    struct cw_st_record *out, size_t cap);
+	/* The lowest card address above `above` that a WAITING record of any
+	 * order is bound to.  CW_ENOENT: there is none. */
+	int (*waiting_addr)(void *h, uint32_t above, uint32_t *addr);
 	/* LEASED records of a terminal in (order, record) order. */
 	int (*record_leased)(void *h, uint32_t term,
 	    const struct cw_st_record *after, struct cw_st_record *out, size_t cap);

@@ -93,6 +93,8 @@ function drawOrder(o) {
 	box.append(head);
 	if (o.reason)
 		box.append(el('p', 'warn', o.reason));
+	if (o.waits)
+		box.append(el('p', 'warn', o.waits));
 
 	const bar = el('progress', '');
 	bar.max = Math.max(o.total, 1);

@@ -110,6 +110,7 @@ test_accepted(void **state)
 	assert_string_equal(str(&a, "name"), "first");
 	assert_int_equal(num(&a, "total"), 5);
 	assert_string_equal(str(&a, "created"), "2025-01-01T00:00:00.123Z");
+	assert_string_equal(str(&a, "waits"), "no line is connected");
 	cos = json_object_get(a.json, "cos");
 	assert_int_equal(json_integer_value(json_object_get(cos, "bytes")), 16);
 	/* sha256 of the bytes 00 01 .. 0F (sha256sum) */

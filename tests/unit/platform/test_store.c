@@ -474,6 +474,7 @@ lists_records(void **state)
 	struct cw_st_new n = { 0 };
 	struct cw_st_dup dup;
 	uint64_t id, first = make_order(f, CW_ORD_READY, 2, 0);
+	uint32_t addr = 0;
 	int i;
 
 	begin(f);
@@ -496,6 +497,11 @@ lists_records(void **state)
 	after = (struct cw_st_record){ .order = id, .addr = 0x7F000101 };
 	assert_int_equal(f->o->record_waiting(f->h, &after, out, 10), 4);
 	assert_int_equal(out[3].record, 8);
+	assert_int_equal(f->o->waiting_addr(f->h, 0, &addr), 0);
+	assert_int_equal(addr, 0x7F000101);
+	assert_int_equal(f->o->waiting_addr(f->h, 0x7F000100, &addr), 0);
+	assert_int_equal(addr, 0x7F000101);
+	assert_int_equal(f->o->waiting_addr(f->h, 0x7F000101, &addr), CW_ENOENT);
 
 	begin(f);
 	for (i = 3; i <= 6; i++) {
