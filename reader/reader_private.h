@@ -122,6 +122,7 @@ struct cw_reader_slot {
 
 	/* the card line */
 	struct cw_card_line line;
+	uint64_t etu_us_q16;	/* microseconds, 48.16 */
 	struct cw_atr atr;	/* raw_len 0: no valid ATR in this activation */
 	struct cw_atr_rx atr_rx;
 	enum cw_reader_act act;
