@@ -3,6 +3,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -121,7 +122,11 @@ rig_init(struct rig *r, bool forward, uint8_t conns)
 		.ended = ended, .identity = "reader-1", .key = peer_key,
 		.forward = forward, .conn_cnt = conns };
 
-	memset(r, 0, sizeof *r);
+	size_t i;
+
+	memset(r, 0, offsetof(struct rig, peer));
+	for (i = 0; i < PEER_CONNS; i++)
+		memset(&r->peer[i], 0, offsetof(struct peer, raw));
 	r->refuse_at = -1;
 	r->now_us = 1000000;
 	r->link = malloc(cw_link_size());
@@ -156,28 +161,38 @@ client_psk(SSL *ssl, const char *hint, char *identity, unsigned int id_cap,
 	return CW_LINK_KEY_LEN;
 }
 
-struct peer *
-peer_open(struct rig *r, int conn, const char *identity, const uint8_t *key)
+/* One for all: making it takes longer than a handshake. */
+static SSL_CTX *
+client_ctx(void)
 {
-	struct cw_event ev = { .kind = CW_EV_NET_OPEN, .conn = conn };
-	struct peer *p = &r->peer[conn];
-	SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
+	static SSL_CTX *ctx;
 
-	if (p->ssl != NULL)
-		peer_close(p);
-	memset(p, 0, sizeof *p);
-	p->rig = r;
-	p->conn = conn;
-	p->identity = identity;
-	p->key = key;
+	if (ctx != NULL)
+		return ctx;
+	ctx = SSL_CTX_new(TLS_client_method());
 	assert_non_null(ctx);
 	SSL_CTX_set_max_proto_version(ctx, TLS1_2_VERSION);
 	assert_int_equal(SSL_CTX_set_cipher_list(ctx,
 	    "PSK-AES128-CCM:ECDHE-PSK-CHACHA20-POLY1305"), 1);
 	assert_int_equal(SSL_CTX_set1_groups_list(ctx, "X25519:P-256"), 1);
 	SSL_CTX_set_psk_client_callback(ctx, client_psk);
-	p->ssl = SSL_new(ctx);
-	SSL_CTX_free(ctx);
+	return ctx;
+}
+
+struct peer *
+peer_open(struct rig *r, int conn, const char *identity, const uint8_t *key)
+{
+	struct cw_event ev = { .kind = CW_EV_NET_OPEN, .conn = conn };
+	struct peer *p = &r->peer[conn];
+
+	if (p->ssl != NULL)
+		peer_close(p);
+	memset(p, 0, offsetof(struct peer, raw));
+	p->rig = r;
+	p->conn = conn;
+	p->identity = identity;
+	p->key = key;
+	p->ssl = SSL_new(client_ctx());
 	p->in = BIO_new(BIO_s_mem());
 	p->out = BIO_new(BIO_s_mem());
 	assert_true(p->ssl != NULL && p->in != NULL && p->out != NULL);

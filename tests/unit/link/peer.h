@@ -23,14 +23,13 @@ struct peer {
 	bool gone;			/* the link closed underneath */
 	bool core_open, core_closed;	/* what the core was told */
 	size_t raw_len;			/* from the link, on its way to the client */
-	uint8_t raw[PEER_BYTES];
 	size_t got_len;			/* plain bytes that the core got */
+	uint8_t raw[PEER_BYTES];	/* from here on not cleared */
 	uint8_t got[PEER_BYTES];
 };
 
 struct rig {
 	struct cw_link *link;
-	struct peer peer[PEER_CONNS];
 	uint64_t now_us;
 	uint64_t random;		/* counter: never the same twice */
 	long refuse_at;			/* n-th raw send says "no room", -1 none */
@@ -39,6 +38,7 @@ struct rig {
 	enum cw_link_why why;		/* last one told */
 	unsigned int why_cnt;
 	bool close_on_data;		/* the core closes in its down-call */
+	struct peer peer[PEER_CONNS];
 };
 
 extern const uint8_t peer_key[CW_LINK_KEY_LEN];
