@@ -175,7 +175,9 @@ access_begin(struct cw_vb *vb, uint32_t addr, unsigned size)
 		return NULL;
 	}
 	spend(vb, r);
-	if (vb->now >= vb->timer_next)
+	/* Not within an access of the DMA, which takes no time of its own: what
+	 * it serves would be served twice. */
+	if (vb->now >= vb->timer_next && !vb->bus_is_ours)
 		vb_timers_run(vb);
 	return r;
 }
@@ -425,18 +427,21 @@ vb_memory(struct cw_vb *vb, uint32_t addr, uint32_t len, bool write)
 uint32_t
 vb_bus_read(struct cw_vb *vb, uint32_t addr, unsigned size)
 {
+	bool was = vb->bus_is_ours;	/* one access may bring about another */
 	uint32_t v;
 
 	vb->bus_is_ours = true;
 	v = any_read(vb, addr, size);
-	vb->bus_is_ours = false;
+	vb->bus_is_ours = was;
 	return v;
 }
 
 void
 vb_bus_write(struct cw_vb *vb, uint32_t addr, unsigned size, uint32_t val)
 {
+	bool was = vb->bus_is_ours;
+
 	vb->bus_is_ours = true;
 	any_write(vb, addr, size, val);
-	vb->bus_is_ours = false;
+	vb->bus_is_ours = was;
 }

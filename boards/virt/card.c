@@ -221,12 +221,14 @@ void
 vb_card_edge(struct cw_vb *vb, unsigned n)
 {
 	struct vb_card *c = &vb->card[n];
+	uint64_t end = c->rx_edge + c->etu * 11;
 
 	if (!c->powered || c->etu == 0)
 		return;
 	if (c->wait == VB_CW_ASK)
 		wait_for(vb, n, VB_CW_NONE, 0);
-	else if (c->wait == VB_CW_SAMPLE || c->wait == VB_CW_NEXT)
+	else if ((c->wait == VB_CW_SAMPLE || c->wait == VB_CW_NEXT) &&
+	    vb->usart[n].tx_start < end)
 		violation(vb, n, "collision", 0);
 	edge(vb, n, vb->usart[n].tx_start, true);
 }

@@ -77,6 +77,7 @@ timers_init(struct cw_vb *vb)
 		{ VB_T_RX0, VB_USARTS, vb_usart_rx_fire },
 		{ VB_T_IDLE0, VB_USARTS, vb_usart_idle_fire },
 		{ VB_T_TC0, VB_USARTS, vb_usart_tc_fire },
+		{ VB_T_EDGE0, CW_VB_SLOTS, vb_usart_edge_fire },
 		{ VB_T_CARD0, CW_VB_SLOTS, vb_card_fire },
 		{ VB_T_DMA, 1, vb_dma_fire },
 		{ VB_T_NET, 1, vb_w5300_fire },

@@ -18,12 +18,13 @@
 #define BURST 16
 #define BURST_CYCLES 5		/* per element, memory to memory: an estimate */
 
+/* ch counts from 0: RM0008, table 63. */
 static int
 dma_irq(unsigned d, unsigned ch)
 {
 	if (d == 0)
-		return 10 + (int)ch;
-	return ch < 4 ? 55 + (int)ch : 59;
+		return 11 + (int)ch;
+	return ch < 3 ? 56 + (int)ch : 59;
 }
 
 static void
@@ -52,15 +53,16 @@ element(struct cw_vb *vb, unsigned d, unsigned c)
 	uint32_t p = ch->cpar + ((ch->ccr & CCR_PINC) != 0 ? ch->at * psize : 0);
 	uint32_t q = ch->cmar + ((ch->ccr & CCR_MINC) != 0 ? ch->at * msize : 0);
 
+	uint32_t at = ++ch->at, left = --ch->cndtr;
+
+	/* The write may ask for the next element at once: an empty DR does. */
 	if ((ch->ccr & CCR_DIR) != 0)
 		vb_bus_write(vb, p, psize, vb_bus_read(vb, q, msize));
 	else
 		vb_bus_write(vb, q, msize, vb_bus_read(vb, p, psize));
-	ch->at++;
-	ch->cndtr--;
-	if (ch->at == (ch->reload + 1) / 2)
+	if (at == (ch->reload + 1) / 2)
 		m->isr |= 5u << (4 * c);
-	if (ch->cndtr == 0) {
+	if (left == 0) {
 		m->isr |= 3u << (4 * c);
 		if ((ch->ccr & CCR_CIRC) != 0) {
 			ch->cndtr = ch->reload;

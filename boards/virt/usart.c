@@ -145,10 +145,29 @@ start_char(struct cw_vb *vb, unsigned n, uint64_t at)
 	u->tx_start = at;
 	vb_timer_off(vb, VB_T_TC0 + n);
 	if (is_card(vb, n)) {
-		vb_card_edge(vb, n);
+		vb_timer_at(vb, VB_T_EDGE0 + n, at);
 		vb_timer_at(vb, VB_T_RX0 + n, at + bit * vb_usart_sample(vb, n) / 16);
 	}
 	vb_timer_at(vb, VB_T_TX0 + n, at + bit * frame_halves(u) / 2);
+}
+
+/* A pin that is not given to the USART shows nothing of it. */
+static bool
+on_the_line(const struct cw_vb *vb, unsigned n)
+{
+	static const uint8_t pins[][6] = CW_BOARD_SLOT_PINS;
+	unsigned io = pins[n][0];
+	uint32_t mode = vb->gpio[io / 16].cr[io % 16 / 8] >> io % 8 * 4 & 0xF;
+
+	return (mode & 8) != 0 && (mode & 3) != 0;
+}
+
+/* The line falls. */
+void
+vb_usart_edge_fire(struct cw_vb *vb, unsigned n)
+{
+	if (on_the_line(vb, n))
+		vb_card_edge(vb, n);
 }
 
 /* What was heard of our character: by the card, and by our own receiver. */
@@ -157,6 +176,8 @@ heard(struct cw_vb *vb, unsigned n)
 {
 	struct vb_usart *u = &vb->usart[n];
 
+	if (!on_the_line(vb, n))
+		return;
 	u->nacked = !vb_card_sent(vb, n, u->shift);
 	if ((u->cr1 & CR1_RE) != 0)
 		vb_usart_rx(vb, n, u->shift, u->nacked ? SR_FE : 0);

@@ -21,6 +21,7 @@ enum vb_timer_id {
 	VB_T_RX0, VB_T_RX1, VB_T_RX2, VB_T_RX3, VB_T_RX4,
 	VB_T_IDLE0, VB_T_IDLE1, VB_T_IDLE2, VB_T_IDLE3, VB_T_IDLE4,
 	VB_T_TC0, VB_T_TC1, VB_T_TC2, VB_T_TC3, VB_T_TC4,
+	VB_T_EDGE0, VB_T_EDGE1, VB_T_EDGE2,
 	VB_T_CARD0, VB_T_CARD1, VB_T_CARD2,
 	VB_T_DMA, VB_T_NET, VB_T_NET_CMD,
 	VB_T_TIM1, VB_T_TIM2, VB_T_TIM3, VB_T_TIM4, VB_T_TIM5, VB_T_TIM6,
@@ -360,6 +361,7 @@ void vb_usart_tx_fire(struct cw_vb *vb, unsigned n);
 void vb_usart_rx_fire(struct cw_vb *vb, unsigned n);
 void vb_usart_idle_fire(struct cw_vb *vb, unsigned n);
 void vb_usart_tc_fire(struct cw_vb *vb, unsigned n);
+void vb_usart_edge_fire(struct cw_vb *vb, unsigned n);
 /* A DMA channel was switched on: requests that stand are served. */
 void vb_usart_requests(struct cw_vb *vb);
 unsigned vb_usart_sample(const struct cw_vb *vb, unsigned n);
