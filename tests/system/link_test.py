@@ -4,6 +4,7 @@
 
 link_test.py BUILDDIR        a terminal, a host reader, and somebody in between
 """
+import hashlib
 import json
 import os
 import re
@@ -285,6 +286,22 @@ reader = {IP}:{port or self.port}
         self.assertEqual(self.terminal(extra='identity = nobody').wait(LIMIT), 1)
         self.assertIn('no key for the reader nobody', self.text('line.log'))
         self.assertEqual(self.terminal(keys='none.key').wait(LIMIT), 1)
+
+    def test_enrol(self):
+        """What is printed, and what is not; the check value is the console's."""
+        out = self.run_ok('cardwright', 'reader', 'enrol', '--keys', self.path('t.key'), 'R1')
+        key = self.text('t.key').split()[1]
+        check = hashlib.sha256(b'cardwright link key' + bytes.fromhex(key)).hexdigest()[:8]
+        self.assertIn(f'check value {check}', out)
+        self.assertNotIn(key, out)
+        out = self.run_ok('cardwright', 'reader', 'enrol', '--keys', self.path('t.key'), 'R2',
+                          '--show')
+        self.assertEqual(out, f'key enrol R2\n{self.text("t.key").split()[3]}\n')
+        done = subprocess.run([P.find_program(BUILD, 'cardwright'), 'reader', 'enrol', '--keys',
+                               self.path('t.key'), 'R1'], capture_output=True, text=True,
+                              check=False)
+        self.assertEqual(done.returncode, 4)
+        self.assertIn('has a key already', done.stderr)
 
     def test_scan(self):
         """Found by broadcast and by address, as what it is; floods are not answered."""

@@ -473,7 +473,8 @@ class Peers(Line):
             if name != late:
                 self.plant.start(name)
         self.plant.wait_ready()
-        order, data = self.submit(count=150)     # more than one reader does before it is back
+        # production: every link here is secured; more than one reader does before it is back
+        order, data = self.submit('--production', count=150)
         self.wait_issued(order, 4)
         self.plant.start(late)
         report = self.settle(order, data)
