@@ -23,7 +23,8 @@ struct cw_uart_reg {
 #define CW_UART_INT_RX 0x2u
 #define CW_UART0 ((struct cw_uart_reg *)0x40004000u)	/* console */
 #define CW_UART1 ((struct cw_uart_reg *)0x40005000u)	/* card line */
-#define CW_UART2 ((struct cw_uart_reg *)0x40006000u)	/* the tests' hand */
+#define CW_UART2 ((struct cw_uart_reg *)0x40006000u)	/* the tests' hands */
+#define CW_UART3 ((struct cw_uart_reg *)0x40007000u)
 
 /* CMSDK APB timer: counts down from value, then from reload. */
 struct cw_timer_reg {
@@ -49,7 +50,7 @@ struct cw_watchdog_reg {
 
 enum cw_irq {
 	CW_IRQ_UART0 = 0, CW_IRQ_UART1 = 2, CW_IRQ_UART2 = 4, CW_IRQ_TIMER1 = 9,
-	CW_IRQ_ETHERNET = 13, CW_IRQ_CNT = 32,
+	CW_IRQ_ETHERNET = 13, CW_IRQ_UART3 = 18, CW_IRQ_CNT = 32,
 };
 /* ARMv7-M */
 #define CW_NVIC_ISER (*(volatile uint32_t *)0xe000e100u)

@@ -17,7 +17,7 @@
  *	start.c	vector table, start-up, what the last life left behind
  *	main.c	settings, the core's memory and configuration, the loop
  *	sys.c	time, rest, watchdog, log, image store
- *	uart.c	three UARTs
+ *	uart.c	the UARTs
  *	semi.c	files and command line of the host, by semihosting
  *	card.c	the card line: the contact link on UART 1
  *	net.c	the core's connections, on lwIP
@@ -56,7 +56,7 @@ void cw_board_log_level(int level);
 /* Line idx (0 the oldest) of the log; its length, 0: no more. */
 size_t cw_board_log_line(uint32_t idx, char *buf, size_t cap);
 
-/* uart.c: n is 0 to 2 */
+/* uart.c: n is 0 to 3 */
 void cw_uart_start(uint32_t n);
 void cw_uart_irq(uint32_t n);
 /* Sends what goes out without waiting; bytes taken. */

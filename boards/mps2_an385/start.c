@@ -124,6 +124,12 @@ uart2_irq(void)
 }
 
 static void
+uart3_irq(void)
+{
+	cw_uart_irq(3);
+}
+
+static void
 timer_irq(void)
 {
 	CW_TIMER1->ctrl = 0;
@@ -149,7 +155,8 @@ const union vector cw_vectors[16 + CW_IRQ_CNT]
 	{ .run = uart2_irq }, BAD3,		/* 4 to 7 */
 	BAD, { .run = timer_irq },		/* 8, 9 */
 	BAD3, { .run = cw_netif_irq },		/* 10 to 13 */
-	BAD3, BAD3, BAD3, BAD3, BAD3, BAD3,	/* 14 to 31 */
+	BAD3, BAD, { .run = uart3_irq },	/* 14 to 18 */
+	BAD3, BAD3, BAD3, BAD3, BAD,		/* 19 to 31 */
 };
 
 void

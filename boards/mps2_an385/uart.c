@@ -6,7 +6,7 @@
 /* Power of two, above the longest message of the contact link. */
 #define IN_CAP 8192u
 #define BAUDDIV 217u		/* 115,200; an emulator takes any */
-#define UARTS 3u
+#define UARTS 4u
 
 static struct {
 	uint8_t in[IN_CAP];
@@ -16,16 +16,24 @@ static struct {
 static struct cw_uart_reg *
 reg(uint32_t n)
 {
-	return n == 0 ? CW_UART0 : n == 1 ? CW_UART1 : CW_UART2;
+	static struct cw_uart_reg *const regs[UARTS] = {
+		CW_UART0, CW_UART1, CW_UART2, CW_UART3,
+	};
+
+	return regs[n];
 }
 
 void
 cw_uart_start(uint32_t n)
 {
+	static const enum cw_irq irqs[UARTS] = {
+		CW_IRQ_UART0, CW_IRQ_UART1, CW_IRQ_UART2, CW_IRQ_UART3,
+	};
+
 	CW_ASSERT(n < UARTS);
 	reg(n)->bauddiv = BAUDDIV;
 	reg(n)->ctrl = CW_UART_CTRL_TX | CW_UART_CTRL_RX | CW_UART_CTRL_RXINT;
-	cw_sys_irq_on((enum cw_irq)(CW_IRQ_UART0 + 2 * n));
+	cw_sys_irq_on(irqs[n]);
 }
 
 /*

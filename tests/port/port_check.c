@@ -252,3 +252,86 @@ cw_port_check_random(const struct cw_port_rig *rig)
 	assert_memory_not_equal(a, zero, sizeof a);
 	assert_memory_not_equal(b, zero, sizeof b);
 }
+
+/* ---- network --------------------------------------------------------------- */
+
+static int
+dialled(const struct cw_port_rig *rig)
+{
+	struct cw_event ev;
+
+	rig->peer->dial(rig->ctx);
+	expect(rig, CW_EV_NET_OPEN, &ev);
+	return ev.conn;
+}
+
+void
+cw_port_check_net(const struct cw_port_rig *rig)
+{
+	const struct cw_reader_config *c = rig->cfg;
+	int conn = dialled(rig), old;
+	struct cw_event ev;
+	uint8_t buf[16];
+
+	rig->peer->say(rig->ctx, (const uint8_t *)"hello", 5);
+	expect(rig, CW_EV_NET_DATA, &ev);
+	assert_int_equal(ev.conn, conn);
+	assert_int_equal(ev.len, 5);
+	assert_memory_equal(ev.buf, "hello", 5);
+
+	/* Two sends, one order; what was sent before a close arrives. */
+	assert_int_equal(c->net->send(c->dev, conn, (const uint8_t *)"ab", 2), 2);
+	assert_int_equal(c->net->send(c->dev, conn, (const uint8_t *)"cd", 2), 2);
+	rig->peer->say(rig->ctx, (const uint8_t *)"unread", 6);
+	c->net->close(c->dev, conn);
+	assert_int_equal(rig->peer->hear(rig->ctx, buf, sizeof buf), 4);
+	assert_memory_equal(buf, "abcd", 4);
+	assert_int_equal(c->net->send(c->dev, conn, buf, 2), CW_ECLOSED);
+	c->net->close(c->dev, conn);
+	quiet(rig);
+	rig->peer->hang_up(rig->ctx);
+
+	/* The peer closes: one event, and the name is not used again. */
+	old = conn;
+	conn = dialled(rig);
+	assert_int_not_equal(conn, old);
+	rig->peer->hang_up(rig->ctx);
+	expect(rig, CW_EV_NET_CLOSED, &ev);
+	assert_int_equal(ev.conn, conn);
+	assert_int_equal(c->net->send(c->dev, conn, buf, 2), CW_ECLOSED);
+	quiet(rig);
+}
+
+/* A peer that does not read: 0, then ROOM, and every byte in order. */
+void
+cw_port_check_room(const struct cw_port_rig *rig)
+{
+	static uint8_t block[CW_PORT_BLOCK];
+	const struct cw_reader_config *c = rig->cfg;
+	int conn = dialled(rig), n = 1;
+	size_t sent = 0, idle = 0;
+	struct cw_event ev;
+
+	/* The network between takes much: only a long 0 means that it is full. */
+	while (idle < 10) {
+		assert_true(sent < 64u << 20);
+		memset(block, (int)(sent / CW_PORT_BLOCK), sizeof block);
+		n = c->net->send(c->dev, conn, block, sizeof block);
+		if (n > 0) {
+			assert_int_equal(n, sizeof block);
+			sent += sizeof block;
+			idle = 0;
+			continue;
+		}
+		assert_int_equal(n, 0);
+		idle = rig->next(rig->ctx, &ev, QUIET_MS) ? 0 : idle + 1;
+		if (idle == 0)
+			assert_int_equal(ev.kind, CW_EV_NET_ROOM);
+	}
+	assert_int_equal(rig->peer->hear_blocks(rig->ctx, sent), sent);
+	expect(rig, CW_EV_NET_ROOM, &ev);
+	assert_int_equal(ev.conn, conn);
+	assert_int_equal(c->net->send(c->dev, conn, block, 10), 10);
+	rig->peer->hang_up(rig->ctx);
+	expect(rig, CW_EV_NET_CLOSED, &ev);
+}

@@ -22,7 +22,7 @@ struct bench {
 	struct cw_world *world;
 	struct cw_contact_srv *srv;
 	uint32_t card_no;
-	int machine;
+	int machine, peer;
 	struct cw_port_rig rig;
 };
 
@@ -238,10 +238,25 @@ test_contact_lost(void **state)
 
 /* ---- the terminal's side -------------------------------------------------- */
 
-/* What the board makes of its bytes: read until cap or end of file. */
-static ssize_t
-drain(struct bench *b, int fd, uint8_t *buf, size_t cap)
+static void
+peer_dial(void *ctx)
 {
+	struct bench *b = ctx;
+
+	b->peer = dial(cw_host_port(b->host));
+}
+
+static void
+peer_say(void *ctx, const uint8_t *buf, size_t len)
+{
+	assert_int_equal(write(((struct bench *)ctx)->peer, buf, len), len);
+}
+
+/* Up to cap bytes or the end of the stream; the board runs meanwhile. */
+static size_t
+peer_hear(void *ctx, uint8_t *buf, size_t cap)
+{
+	struct bench *b = ctx;
 	uint64_t end_us = cw_host_now_us() + ANSWER_MS * 1000u;
 	size_t len = 0;
 	ssize_t n;
@@ -249,7 +264,7 @@ drain(struct bench *b, int fd, uint8_t *buf, size_t cap)
 	while (len < cap && cw_host_now_us() < end_us) {
 		cw_host_net_flush(b->host);
 		uv_run(&b->loop, UV_RUN_NOWAIT);
-		n = read(fd, buf + len, cap - len);
+		n = read(b->peer, buf + len, cap - len);
 		if (n == 0)
 			break;
 		if (n > 0)
@@ -257,89 +272,40 @@ drain(struct bench *b, int fd, uint8_t *buf, size_t cap)
 		else
 			assert_true(errno == EAGAIN);
 	}
-	return (ssize_t)len;
+	return len;
 }
+
+static size_t
+peer_hear_blocks(void *ctx, size_t len)
+{
+	uint8_t *buf = test_malloc(len);
+	size_t got = peer_hear(ctx, buf, len), i;
+
+	for (i = 0; i < got && buf[i] == (uint8_t)(i / CW_PORT_BLOCK); i++)
+		continue;
+	test_free(buf);
+	return i;
+}
+
+static void
+peer_hang_up(void *ctx)
+{
+	close(((struct bench *)ctx)->peer);
+}
+
+static const struct cw_port_peer peer = {
+	peer_dial, peer_say, peer_hear, peer_hear_blocks, peer_hang_up,
+};
 
 static void
 test_net(void **state)
 {
 	struct bench *b = bench_null();
-	struct cw_reader_config *c = &record.cfg;
-	struct cw_event ev;
-	uint8_t buf[100];
-	int fd, conn;
 
 	(void)state;
-	fd = dial(cw_host_port(b->host));
-	assert_true(next(b, &ev, ANSWER_MS));
-	assert_int_equal(ev.kind, CW_EV_NET_OPEN);
-	conn = ev.conn;
-	assert_int_equal(write(fd, "hello", 5), 5);
-	assert_true(next(b, &ev, ANSWER_MS));
-	assert_int_equal(ev.kind, CW_EV_NET_DATA);
-	assert_int_equal(ev.conn, conn);
-	assert_int_equal(ev.len, 5);
-	assert_memory_equal(ev.buf, "hello", 5);
-
-	/* Two sends, one order; what was sent before a close arrives. */
-	assert_int_equal(c->net->send(c->dev, conn, (const uint8_t *)"ab", 2), 2);
-	assert_int_equal(c->net->send(c->dev, conn, (const uint8_t *)"cd", 2), 2);
-	assert_int_equal(write(fd, "unread", 6), 6);
-	c->net->close(c->dev, conn);
-	assert_int_equal(drain(b, fd, buf, sizeof buf), 4);
-	assert_memory_equal(buf, "abcd", 4);
-	assert_int_equal(c->net->send(c->dev, conn, buf, 2), CW_ECLOSED);
-	c->net->close(c->dev, conn);
-	assert_false(next(b, &ev, QUIET_MS));
-	close(fd);
-
-	/* The peer closes: one event, and the name is not used again. */
-	fd = dial(cw_host_port(b->host));
-	assert_true(next(b, &ev, ANSWER_MS));
-	assert_int_equal(ev.kind, CW_EV_NET_OPEN);
-	assert_int_not_equal(ev.conn, conn);
-	conn = ev.conn;
-	close(fd);
-	assert_true(next(b, &ev, ANSWER_MS));
-	assert_int_equal(ev.kind, CW_EV_NET_CLOSED);
-	assert_int_equal(ev.conn, conn);
-	assert_int_equal(c->net->send(c->dev, conn, buf, 2), CW_ECLOSED);
-	bench_close(b);
-}
-
-/* A peer that does not read: 0, then ROOM, and every byte in order. */
-static void
-test_room(void **state)
-{
-	static uint8_t frame[10000], buf[16u << 20];
-	struct bench *b = bench_null();
-	struct cw_reader_config *c = &record.cfg;
-	struct cw_event ev;
-	size_t sent = 0, got;
-	int fd, n = 1;
-
-	(void)state;
-	fd = dial(cw_host_port(b->host));
-	assert_true(next(b, &ev, ANSWER_MS));
-	while (sent + sizeof frame < sizeof buf) {
-		memset(frame, (int)(sent / sizeof frame), sizeof frame);
-		n = c->net->send(c->dev, ev.conn, frame, sizeof frame);
-		if (n == 0)
-			break;
-		assert_int_equal(n, sizeof frame);
-		sent += (size_t)n;
-		cw_host_net_flush(b->host);
-	}
-	assert_int_equal(n, 0);
-	got = (size_t)drain(b, fd, buf, sent);
-	assert_int_equal(got, sent);
-	for (got = 0; got < sent; got++)
-		if (buf[got] != (uint8_t)(got / sizeof frame))
-			fail_msg("byte %zu is wrong", got);
-	assert_true(next(b, &ev, ANSWER_MS));
-	assert_int_equal(ev.kind, CW_EV_NET_ROOM);
-	assert_int_equal(c->net->send(c->dev, ev.conn, frame, 10), 10);
-	close(fd);
+	b->rig.peer = &peer;
+	cw_port_check_net(&b->rig);
+	cw_port_check_room(&b->rig);
 	bench_close(b);
 }
 
@@ -386,7 +352,6 @@ main(void)
 		cmocka_unit_test(test_sim),
 		cmocka_unit_test(test_contact_lost),
 		cmocka_unit_test(test_net),
-		cmocka_unit_test(test_room),
 		cmocka_unit_test(test_addresses),
 	};
 
