@@ -27,7 +27,9 @@ config_good(const struct cw_reader_config *c)
 	    (c->vcc_mv == 5000 || c->vcc_mv == 3000 || c->vcc_mv == 1800) &&
 	    c->queue_mem != NULL && c->rx_mem != NULL && c->tx_mem != NULL &&
 	    c->queue_mem_len >= (size_t)c->slot_cnt * CW_RLINK_QUEUE *
-	    CW_PROG_MAX && firmware_good(c->firmware);
+	    CW_PROG_MAX && firmware_good(c->firmware) &&
+	    (c->kept_mem == NULL || c->kept_mem_len >=
+	    (size_t)c->slot_cnt * CW_READER_KEPT_BYTES);
 }
 
 int
@@ -117,18 +119,24 @@ cw_reader_event(struct cw_reader *r, const struct cw_event *ev,
 
 	r->now_us = now_us;
 	event_take(r, ev);
-	cw_reader_session_tick(r);
-	for (i = 0; i < r->cfg.slot_cnt; i++) {
-		cw_reader_slot_tick(r, &r->slot[i]);
-		cw_reader_engine_run(r, &r->slot[i]);
+	/* A character's event has some microseconds: it looks at no clock that
+	 * cannot have run out, and for no message that nobody made. */
+	if (now_us >= r->due_us) {
+		cw_reader_session_tick(r);
+		for (i = 0; i < r->cfg.slot_cnt; i++)
+			cw_reader_slot_tick(r, &r->slot[i]);
 	}
-	cw_reader_reply_flush(r);
+	for (i = 0; i < r->cfg.slot_cnt; i++)
+		cw_reader_engine_run(r, &r->slot[i]);
+	if (r->owes || ev->kind <= CW_EV_NET_CLOSED)
+		cw_reader_reply_flush(r);
 	r->cfg.sys->watchdog(r->cfg.dev);
 
 	due = cw_reader_session_due(r);
 	for (i = 0; i < r->cfg.slot_cnt; i++)
 		if (r->slot[i].due_us < due)
 			due = r->slot[i].due_us;
+	r->due_us = due;
 	return due;
 }
 

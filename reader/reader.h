@@ -22,6 +22,8 @@
  */
 struct cw_reader;
 
+#define CW_READER_KEPT_BYTES 24576
+
 struct cw_reader_config {
 	const struct cw_card_ops *card;
 	const struct cw_net_ops *net;
@@ -39,6 +41,11 @@ struct cw_reader_config {
 	 * wipes each part as its program ends. */
 	uint8_t *queue_mem;
 	size_t queue_mem_len;
+	/* Results until they are acknowledged: CW_READER_KEPT_BYTES per slot,
+	 * aligned to 8, for a board whose fast memory is small; NULL: inside of
+	 * the core. They hold captures, as the core does. */
+	void *kept_mem;
+	size_t kept_mem_len;
 	/* CW_FRAME_HDR + CW_RLINK_BODY_MAX bytes each */
 	uint8_t *rx_mem, *tx_mem;
 	/* Firmware over the link: NULL, or one that the board has initialised and

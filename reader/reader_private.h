@@ -141,13 +141,16 @@ struct cw_reader_slot {
 	struct cw_t0 t0;
 	struct cw_t1 t1;	/* in use when line.t1 */
 	struct cw_tpdu_out out;
-	uint8_t cmd[CW_READER_LINE_CAP];	/* LOAD block */
+	/* LOAD: the block under way and, made while it is on the line, the next */
+	uint8_t cmd[2][CW_READER_LINE_CAP];
+	uint8_t cmd_cur;
+	uint16_t ahead_len;	/* of cmd[!cmd_cur]; 0: not made */
 	uint8_t chars[CW_READER_LINE_CAP];	/* inverted characters */
 	uint8_t rsp[CW_READER_RSP_CAP];
 
 	uint32_t kept_order;
 	uint32_t acked_cnt;
-	struct cw_reader_kept kept[CW_READER_KEPT_MAX];
+	struct cw_reader_kept *kept;	/* CW_READER_KEPT_MAX of them */
 };
 
 enum cw_reader_store_state {
@@ -178,6 +181,8 @@ struct cw_reader_peer {
 struct cw_reader {
 	struct cw_reader_config cfg;
 	uint64_t now_us;	/* of the event under way */
+	uint64_t due_us;	/* before that nothing is due anywhere */
+	bool owes;		/* a message may be owed: reply.c looks */
 
 	/* the terminal */
 	bool linked;
@@ -197,6 +202,8 @@ struct cw_reader {
 
 	/* last, so that a board with few slots never touches the rest */
 	struct cw_reader_slot slot[CW_RLINK_SLOTS_MAX];
+	/* when the config names no place for them */
+	struct cw_reader_kept kept[CW_RLINK_SLOTS_MAX * CW_READER_KEPT_MAX];
 };
 
 /* text.c: always NUL-terminated, cut at cap. */

@@ -160,6 +160,7 @@ cw_reader_reply_flush(struct cw_reader *r)
 {
 	uint8_t i = 0;
 
+	r->owes = false;
 	if (r->linked && !r->tx_full && r->tx_held > 0)
 		held_out(r);
 	while (i < r->cfg.slot_cnt) {

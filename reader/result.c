@@ -114,6 +114,7 @@ cw_reader_result_done(struct cw_reader *r, struct cw_reader_slot *s, uint8_t i)
 	k->state = CW_KEPT_DONE;
 	k->sent = false;
 	k->order = s->kept_order++;
+	r->owes = true;
 	cw_reader_log(r, k->m.outcome == CW_OUT_GOOD ? 3 : 1, "slot.result", s,
 	    cw_outcome_word(k->m.outcome));
 }

@@ -89,6 +89,9 @@ cw_reader_slot_set(struct cw_reader *r, struct cw_reader_slot *s,
 	cw_reader_log(r, 4, "slot.state", s, cw_slot_state_name(to));
 }
 
+_Static_assert(CW_READER_KEPT_MAX * sizeof(struct cw_reader_kept) <=
+    CW_READER_KEPT_BYTES, "CW_READER_KEPT_BYTES");
+
 void
 cw_reader_slot_init(struct cw_reader *r, uint8_t idx)
 {
@@ -97,6 +100,9 @@ cw_reader_slot_init(struct cw_reader *r, uint8_t idx)
 
 	memset(s, 0, sizeof *s);
 	s->idx = idx;
+	s->kept = r->cfg.kept_mem != NULL ? r->cfg.kept_mem : r->kept;
+	s->kept += (size_t)idx * CW_READER_KEPT_MAX;
+	memset(s->kept, 0, CW_READER_KEPT_MAX * sizeof *s->kept);
 	s->due_us = UINT64_MAX;
 	s->ta1 = 0x11;
 	present = r->cfg.card->present(r->cfg.dev, idx);
@@ -169,7 +175,7 @@ cw_reader_slot_card(struct cw_reader *r, struct cw_reader_slot *s,
 	cw_reader_log(r, 3, inserted ? "slot.inserted" : "slot.removed", s,
 	    NULL);
 	s->present = inserted;
-	s->announce = true;
+	s->announce = r->owes = true;
 	s->tail_good = false;
 
 	/* What is dropped was meant for the card before. */
@@ -340,7 +346,7 @@ memory_check(const struct cw_reader *r, const struct cw_reader_slot *s)
 		CW_ASSERT((used >> i & 1u) != 0 ||
 		    blank(cw_reader_engine_mem(r, s, i), CW_PROG_MAX));
 	if (!s->running || s->ending) {
-		CW_ASSERT(blank(s->cmd, sizeof s->cmd));
+		CW_ASSERT(blank(s->cmd[0], sizeof s->cmd));
 		CW_ASSERT(blank(s->chars, sizeof s->chars));
 		CW_ASSERT(blank(s->rsp, sizeof s->rsp));
 	}

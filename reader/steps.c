@@ -53,6 +53,9 @@ sw_outcome(const struct cw_prog_step *st)
 	return CW_OUT_SW;
 }
 
+/* Characters that give time to make the next block. */
+#define AHEAD_LEAST 32u
+
 static void
 command_drive(struct cw_reader *r, struct cw_reader_slot *s);
 
@@ -88,13 +91,41 @@ load_next(struct cw_reader *r, struct cw_reader_slot *s)
 		cw_reader_engine_step_end(r, s, CW_OUT_STORE);
 		return;
 	}
-	n = cw_prog_load_block(l, s->block_idx, image, s->cmd, sizeof s->cmd);
+	n = s->ahead_len;
+	s->ahead_len = 0;
+	s->cmd_cur ^= 1;
+	if (n == 0)
+		n = cw_prog_load_block(l, s->block_idx, image,
+		    s->cmd[s->cmd_cur], sizeof s->cmd[0]);
 	if (n >= 0)
-		n = command_start(r, s, s->cmd, (size_t)n);
+		n = command_start(r, s, s->cmd[s->cmd_cur], (size_t)n);
 	if (n < 0)
 		cw_reader_engine_step_end(r, s, CW_OUT_PROGRAM);
 	else
 		command_drive(r, s);
+}
+
+/*
+ * While the data of a block is on the line, for milliseconds, the next one is
+ * made: then it can go out as soon as the card has answered.
+ */
+static void
+load_ahead(struct cw_reader *r, struct cw_reader_slot *s)
+{
+	const struct cw_prog_load *l = &s->step.u.load;
+	const uint8_t *image;
+	int n;
+
+	if (s->ahead_len > 0 || s->out.tx_len < AHEAD_LEAST ||
+	    s->block_idx + 1 >= cw_prog_load_cnt(l))
+		return;
+	image = r->cfg.store->lend(r->cfg.dev, l->off, l->len);
+	if (image == NULL)
+		return;
+	n = cw_prog_load_block(l, s->block_idx + 1, image,
+	    s->cmd[s->cmd_cur ^ 1], sizeof s->cmd[0]);
+	if (n > 0)
+		s->ahead_len = (uint16_t)n;
 }
 
 /* An APDU has its answer. */
@@ -135,6 +166,8 @@ command_drive(struct cw_reader *r, struct cw_reader_slot *s)
 		if ((s->step.flags & CW_STEP_PERSONAL) != 0)
 			s->kept[s->run].m.flags |= CW_RES_TOUCHED;
 		err = cw_reader_line_send(r, s, s->out.tx, s->out.tx_len);
+		if (err == 0 && s->step.op == CW_OP_LOAD)
+			load_ahead(r, s);
 		break;
 	case CW_TPDU_RECV:
 		err = cw_reader_line_recv(r, s, s->out.rx_max,
@@ -297,6 +330,7 @@ step_load(struct cw_reader *r, struct cw_reader_slot *s)
 	    !cw_reader_store_holds(r, l->digest, l->off, l->len))
 		outcome = CW_OUT_STORE;
 	s->block_idx = 0;
+	s->ahead_len = 0;
 	if (outcome != CW_OUT_GOOD) {
 		cw_reader_engine_step_end(r, s, outcome);
 		return;
@@ -345,7 +379,7 @@ static void
 step_ask(struct cw_reader *r, struct cw_reader_slot *s)
 {
 	cw_reader_slot_set(r, s, CW_SLOT_ASK);
-	s->ask_owed = true;
+	s->ask_owed = r->owes = true;
 	s->op = CW_ROP_TIMER;
 	s->due_us = r->now_us + CW_READER_ASK_MS * 1000u;
 }
