@@ -27,7 +27,8 @@ FRAME = 36      # what the core pushes for an exception, with its alignment
 ROOT = 'cw_start'
 # Handlers by priority, the least urgent first: each may interrupt the one before.
 HANDLERS = [['cw_uart_irq', 'cw_net_irq'], ['cw_stm_time_tick'],
-            ['cw_line_irq1', 'cw_line_irq2', 'cw_line_irq3']]
+            ['cw_line_irq1', 'cw_line_irq2', 'cw_line_irq3',
+             'cw_line_echo1', 'cw_line_echo2', 'cw_line_echo3']]
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 

@@ -10,8 +10,9 @@
 #define ETU_CLK_RESET 372u
 /* 10 MHz is what interface chips of this class let through. */
 #define CLK_MAX_HZ 10000000u
-/* From the error signal, seen at 11 etu, to the repetition: 2 etu at least. */
-#define REFUSED_ETU 3u
+/* From the error signal, seen at 11 etu, to the repetition: 2 etu at least
+ * (7816-3, 7.3), and the character that was in DR must be over. */
+#define REFUSED_ETU 16u
 /* A part of what recv asked for is given when nothing came for so long. */
 #define LULL_ETU 40u
 
@@ -56,20 +57,26 @@ line_open(struct cw_line *l)
 	l->u->cr3 = CW_USART_CR3_SCEN;
 	l->u->cr1 |= CW_USART_CR1_UE | CW_USART_CR1_TE | CW_USART_CR1_RE |
 	    CW_USART_CR1_RXNEIE;
+	cw_stm_pin(l->io, CW_STM_AF_OD);
 }
 
 void
 cw_line_stop(struct cw_line *l, struct cw_slot *s)
 {
-	bool block = l->mode == CW_LINE_BLOCK;
+	bool feeding = l->mode == CW_LINE_TX;
 
 	if (l->mode != CW_LINE_OFF)
 		l->mode = CW_LINE_RX;
 	l->u->cr1 &= ~CW_USART_CR1_TCIE;
-	if (block) {
-		l->dma->ccr = 0;
-		l->u->cr3 &= ~CW_USART_CR3_DMAT;
-		l->u->cr1 |= CW_USART_CR1_RE;
+	if (feeding) {
+		/* What is in DR must not reach a card. */
+		cw_stm_pin(l->io, CW_STM_IN);
+		l->watched = false;
+		l->feed->ccr = 0;
+		l->echo->ccr = 0;
+		l->u->cr3 &= ~(CW_USART_CR3_DMAT | CW_USART_CR3_DMAR |
+		    CW_USART_CR3_EIE);
+		l->u->cr1 |= CW_USART_CR1_RXNEIE;
 	}
 	l->sent = l->refused = l->spoilt = false;
 	l->tail = l->head;
@@ -207,22 +214,32 @@ card_present(void *dev, uint8_t slot)
 void
 cw_line_tx_begin(struct cw_line *l, struct cw_slot *s)
 {
+	static volatile uint8_t nowhere;
+
 	s->waiting = false;
-	if (!l->t1 || l->guarded) {
-		l->mode = CW_LINE_TX;
+	cw_stm_pin(l->io, CW_STM_AF_OD);
+	if (l->guarded) {
+		l->mode = CW_LINE_ONE;
 		l->u->dr = l->tx[0];
 		return;
 	}
-	/* Nobody interrupts a block of T=1: the receiver may sleep. */
-	l->u->cr1 &= ~CW_USART_CR1_RE;
-	l->mode = CW_LINE_BLOCK;
-	l->dma->cpar = (uint32_t)(uintptr_t)&l->u->dr;
-	l->dma->cmar = (uint32_t)(uintptr_t)l->tx;
-	l->dma->cndtr = l->tx_len;
-	l->u->sr = ~CW_USART_SR_TC;
-	l->u->cr3 |= CW_USART_CR3_DMAT;
-	l->dma->ccr = CW_DMA_CCR_DIR | CW_DMA_CCR_MINC | CW_DMA_CCR_EN;
-	l->u->cr1 |= CW_USART_CR1_TCIE;
+	l->u->cr1 &= ~CW_USART_CR1_RXNEIE;
+	l->pin_away = (*l->pin_cr & ~(0xfu << 4 * (l->io % 8))) |
+	    (uint32_t)CW_STM_IN << 4 * (l->io % 8);
+	l->watched = !l->t1;
+	l->mode = CW_LINE_TX;
+	CW_DMA1->ifcr = l->echo_done;
+	l->echo->cpar = (uint32_t)(uintptr_t)&l->u->dr;
+	l->feed->cpar = (uint32_t)(uintptr_t)&l->u->dr;
+	l->echo->cmar = (uint32_t)(uintptr_t)&nowhere;
+	l->feed->cmar = (uint32_t)(uintptr_t)l->tx;
+	l->echo->cndtr = l->tx_len;
+	l->feed->cndtr = l->tx_len;
+	(void)l->u->sr;			/* an old FE goes with these two reads */
+	(void)l->u->dr;
+	l->u->cr3 |= CW_USART_CR3_DMAT | CW_USART_CR3_DMAR | CW_USART_CR3_EIE;
+	l->echo->ccr = CW_DMA_CCR_TCIE | CW_DMA_CCR_EN;
+	l->feed->ccr = CW_DMA_CCR_DIR | CW_DMA_CCR_MINC | CW_DMA_CCR_EN;
 }
 
 static int
@@ -247,7 +264,8 @@ card_send(void *dev, uint8_t slot, const uint8_t *buf, size_t len)
 	s->sending = true;
 	if (rest_etu > 0) {
 		rest_us = us_of(s, rest_etu) + 1;
-		if (cw_line_since_us(l, cw_stm_now_us()) < (int32_t)rest_us) {
+		if (cw_line_since_us(l, cw_stm_now_us()) < (int32_t)rest_us ||
+		    (l->u->sr & CW_USART_SR_TC) == 0) {
 			s->waiting = true;
 			s->tx_us = cw_stm_stamp_us(l->stamp) + rest_us;
 			return 0;

@@ -1,11 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "card_private.h"
 
-/*
- * At 512/64 and 5 MHz a character lasts 1,152 cycles and the answer to an echo
- * is due within half an etu, 48 cycles of USART2 and 96 of the core times three
- * lines: so this file is compiled for speed and does nothing but move.
- */
+/* A character at 512/64 and 5 MHz lasts 1,152 cycles, and there are three lines:
+ * this file is compiled for speed and does nothing but move. */
 #define TS_INVERSE 0x03u	/* 7816-3, 8.1: 3F under inverse, seen under direct */
 #define REPEAT_MAX 3u		/* 7816-3, 7.3 leaves it open; EMV Book 1: 3 more */
 
@@ -63,46 +60,81 @@ take(struct cw_line *l, uint32_t sr, uint32_t ch)
 	}
 }
 
-/* Our own character has come back: FE means that the card pulled the line low. */
+/* The card may answer 12 etu after the last edge: listen from here on. */
 static inline void
-echo(struct cw_line *l, uint32_t sr)
+turn(struct cw_line *l)
 {
-	uint32_t off = l->tx_off;
-
-	if ((sr & CW_USART_SR_FE) != 0 && !l->t1) {
-		l->refused = true;
-	} else {
-		l->tx_off = (uint16_t)++off;
-		if (off < l->tx_len) {
-			if (!l->guarded) {
-				l->u->dr = l->tx[off];
-				return;
-			}
-			l->mode = CW_LINE_GUARD;
-			l->u->cr1 |= CW_USART_CR1_TCIE;
-			return;
-		}
-		l->sent = true;
-	}
-	/* The card may answer 12 etu after the edge: listen from here on. */
 	l->mode = CW_LINE_RX;
+	l->stamp = cw_stm_stamp();
 	cw_board_awake = true;
 }
 
 static void
-block_end(struct cw_line *l)
+feed_stop(struct cw_line *l)
 {
-	l->u->sr = ~CW_USART_SR_TC;	/* the others are not cleared by a 0 */
-	if (l->dma->cndtr != 0)
+	l->feed->ccr = 0;
+	l->echo->ccr = 0;
+	l->watched = false;
+	l->u->cr3 &= ~(CW_USART_CR3_DMAT | CW_USART_CR3_DMAR | CW_USART_CR3_EIE);
+	l->u->cr1 |= CW_USART_CR1_RXNEIE;
+}
+
+/* sr: of the character that the card refused. */
+static inline void
+feed_refused(struct cw_line *l, uint32_t sr)
+{
+	uint32_t left;
+
+	left = l->echo->cndtr;
+	feed_stop(l);
+	/* The echo of the refused one counts, unless it still waits in DR. */
+	l->tx_off = (uint16_t)(l->tx_len - left -
+	    ((sr & CW_USART_SR_RXNE) != 0 ? 0u : 1u));
+	(void)l->u->dr;
+	l->refused = true;
+	turn(l);
+}
+
+static inline void
+feed_done(struct cw_line *l)
+{
+	uint32_t sr = l->u->sr;
+
+	CW_DMA1->ifcr = l->echo_done;
+	if (l->mode != CW_LINE_TX || l->echo->cndtr != 0)
 		return;
-	l->u->cr1 = (l->u->cr1 & ~CW_USART_CR1_TCIE) | CW_USART_CR1_RE;
-	l->u->cr3 &= ~CW_USART_CR3_DMAT;
-	l->dma->ccr = 0;
+	if ((sr & CW_USART_SR_FE) != 0 && l->watched) {
+		feed_refused(l, sr);
+		return;
+	}
+	feed_stop(l);
 	l->tx_off = l->tx_len;
 	l->sent = true;
-	l->mode = CW_LINE_RX;
-	l->stamp = cw_stm_stamp();
-	cw_board_awake = true;
+	turn(l);
+}
+
+/* One character has come back: FE means that the card pulled the line low. */
+static void
+one_echo(struct cw_line *l, uint32_t sr)
+{
+	if ((sr & CW_USART_SR_FE) != 0 && !l->t1) {
+		l->refused = true;
+		turn(l);
+	} else if (++l->tx_off < l->tx_len) {
+		l->mode = CW_LINE_GUARD;
+		l->u->cr1 |= CW_USART_CR1_TCIE;
+	} else {
+		l->sent = true;
+		turn(l);
+	}
+}
+
+static void
+one_next(struct cw_line *l)
+{
+	l->u->cr1 &= ~CW_USART_CR1_TCIE;
+	l->mode = CW_LINE_ONE;
+	l->u->dr = l->tx[l->tx_off];
 }
 
 static inline void
@@ -110,23 +142,26 @@ line_irq(struct cw_line *l)
 {
 	uint32_t sr = l->u->sr, ch;
 
+	if ((sr & CW_USART_SR_FE) != 0 && l->watched) {
+		/* First of all: the next character falls within an etu. */
+		*l->pin_cr = l->pin_away;
+		feed_refused(l, sr);
+		return;
+	}
+	if (l->mode == CW_LINE_TX) {
+		(void)l->u->dr;			/* clears what interrupted */
+		return;
+	}
 	if ((sr & (CW_USART_SR_RXNE | CW_USART_SR_ORE)) != 0) {
 		ch = l->u->dr & 0xffu;
-		if (l->mode == CW_LINE_RX)
+		if (l->mode == CW_LINE_RX) {
 			take(l, sr, ch);
-		else if (l->mode == CW_LINE_TX)
-			echo(l, sr);
-		l->stamp = cw_stm_stamp();
-	}
-	if ((sr & CW_USART_SR_TC) == 0)
-		return;
-	if (l->mode == CW_LINE_GUARD && (l->u->cr1 & CW_USART_CR1_TCIE) != 0 &&
-	    (sr & CW_USART_SR_RXNE) == 0) {
-		l->u->cr1 &= ~CW_USART_CR1_TCIE;
-		l->mode = CW_LINE_TX;
-		l->u->dr = l->tx[l->tx_off];
-	} else if (l->mode == CW_LINE_BLOCK) {
-		block_end(l);
+			l->stamp = cw_stm_stamp();
+		} else if (l->mode == CW_LINE_ONE) {
+			one_echo(l, sr);
+		}
+	} else if (l->mode == CW_LINE_GUARD && (sr & CW_USART_SR_TC) != 0) {
+		one_next(l);
 	}
 }
 
@@ -146,4 +181,22 @@ void
 cw_line_irq3(void)
 {
 	line_irq(&cw_lines[2]);
+}
+
+void
+cw_line_echo1(void)
+{
+	feed_done(&cw_lines[0]);
+}
+
+void
+cw_line_echo2(void)
+{
+	feed_done(&cw_lines[1]);
+}
+
+void
+cw_line_echo3(void)
+{
+	feed_done(&cw_lines[2]);
 }

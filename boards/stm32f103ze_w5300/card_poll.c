@@ -17,9 +17,12 @@ void
 cw_card_start(void)
 {
 	static struct cw_stm_usart *const usart[] = { CW_USART1, CW_USART2, CW_USART3 };
-	static const uint8_t dma[] = { 4, 7, 2 };	/* RM0008, table 78 */
-	static const enum cw_stm_irq irq[] = {
-		CW_IRQ_USART1, CW_IRQ_USART2, CW_IRQ_USART3,
+	/* RM0008, table 78: channels of TX and RX */
+	static const uint8_t feed[] = { 4, 7, 2 }, echo[] = { 5, 6, 3 };
+	static const enum cw_stm_irq irq[][2] = {
+		{ CW_IRQ_USART1, CW_IRQ_DMA1_CH5 },
+		{ CW_IRQ_USART2, CW_IRQ_DMA1_CH6 },
+		{ CW_IRQ_USART3, CW_IRQ_DMA1_CH3 },
 	};
 	uint8_t i;
 
@@ -28,7 +31,12 @@ cw_card_start(void)
 		struct cw_card_line line = { 5000000, 372, 12, CW_DIRECT, 12, false };
 
 		cw_lines[i].u = usart[i];
-		cw_lines[i].dma = &CW_DMA1->ch[dma[i] - 1];
+		cw_lines[i].feed = &CW_DMA1->ch[feed[i] - 1];
+		cw_lines[i].echo = &CW_DMA1->ch[echo[i] - 1];
+		cw_lines[i].echo_done = CW_DMA_IFCR_ALL(echo[i]);
+		cw_lines[i].io = p->io;
+		cw_lines[i].pin_cr = p->io % 16 < 8 ? &CW_GPIO(p->io / 16)->crl :
+		    &CW_GPIO(p->io / 16)->crh;
 		cw_stm_pin_set(p->cmdvcc, true);
 		cw_stm_pin_set(p->rstin, false);
 		cw_stm_pin_set(p->vsel, true);
@@ -41,7 +49,8 @@ cw_card_start(void)
 		cw_stm_pin(p->clock, CW_STM_AF);
 		cw_board_card_ops.set_line(NULL, i, &line);
 		cw_slots[i].present = off_pin(i);
-		cw_stm_irq_on(irq[i], CW_STM_PRIO_LINE);
+		cw_stm_irq_on(irq[i][0], CW_STM_PRIO_LINE);
+		cw_stm_irq_on(irq[i][1], CW_STM_PRIO_LINE);
 	}
 }
 
@@ -148,7 +157,9 @@ static bool
 send_event(struct cw_line *l, struct cw_slot *s, struct cw_event *ev,
     uint64_t now_us)
 {
-	if (s->waiting && (int32_t)((uint32_t)now_us - s->tx_us) >= 0)
+	/* After a refusal the USART may still be sending to nobody. */
+	if (s->waiting && (int32_t)((uint32_t)now_us - s->tx_us) >= 0 &&
+	    (l->u->sr & CW_USART_SR_TC) != 0)
 		cw_line_tx_begin(l, s);
 	if (l->sent) {
 		ev->kind = CW_EV_SENT;

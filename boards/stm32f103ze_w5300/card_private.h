@@ -12,14 +12,21 @@
  *
  *	OFF	no clock; the handler drops what comes
  *	RX	characters of the card go into the ring
- *	TX	a character is on the line; its echo ends it, at 11.5 etu, and
- *		tells whether the card refused it
- *	GUARD	between two characters that stand further apart than 12 etu:
- *		TC comes after the guard time
- *	BLOCK	T=1: DMA feeds the characters, TC ends it
+ *	TX	one DMA channel feeds the characters, another takes their echoes:
+ *		the last echo ends it; FE of any (the card refuses it) interrupts
+ *	ONE	more than 12 etu between characters: one of them is on the line,
+ *		its echo ends it
+ *	GUARD	TC comes after the guard time and sends the next one
+ *
+ * At 512/64 there are 42 cycles between the echo that tells whether a character
+ * was refused and the time by which the next must be in DR to come 12 etu after
+ * it.  No handler does that for three lines.  So the next one is in DR already,
+ * and when the card refuses the one before, the pin is taken from the USART:
+ * what it sends then reaches nobody.  If that comes too late, within the start
+ * bit, the card sees FF with a wrong parity, and refuses that as well.
  */
 enum cw_line_mode {
-	CW_LINE_OFF, CW_LINE_RX, CW_LINE_TX, CW_LINE_GUARD, CW_LINE_BLOCK,
+	CW_LINE_OFF, CW_LINE_RX, CW_LINE_TX, CW_LINE_ONE, CW_LINE_GUARD,
 };
 
 /* The longest block of T=1 has 259 characters; a power of two above it. */
@@ -28,7 +35,12 @@ enum cw_line_mode {
 
 struct cw_line {
 	struct cw_stm_usart *u;
-	struct cw_stm_dma_ch *dma;
+	struct cw_stm_dma_ch *feed, *echo;
+	uint32_t echo_done;		/* of the DMA's IFCR */
+	bool watched;			/* TX: the card may refuse a character */
+	volatile uint32_t *pin_cr;	/* this takes the pin from the USART: */
+	uint32_t pin_away;
+	uint8_t io;			/* the pin */
 	volatile enum cw_line_mode mode;
 	bool t1;
 	bool guarded;			/* more than 12 etu between characters */
@@ -110,9 +122,12 @@ cw_line_since_us(const struct cw_line *l, uint64_t now_us)
 	return (int32_t)((uint32_t)now_us - cw_stm_stamp_us(l->stamp));
 }
 
-/* card_irq.c: bodies of the handlers of USART1 to 3. */
+/* card_irq.c: handlers of USART1 to 3 and of the channels of their echoes. */
 void cw_line_irq1(void);
 void cw_line_irq2(void);
 void cw_line_irq3(void);
+void cw_line_echo1(void);
+void cw_line_echo2(void);
+void cw_line_echo3(void);
 
 #endif

@@ -21,9 +21,14 @@
 
 volatile bool cw_board_awake;
 
-/* The slots stand last, and those that this board lacks are not there. */
-static CW_XRAM uint64_t core_mem[(offsetof(struct cw_reader, slot) +
+/*
+ * The slots stand behind the rest, and those that this board lacks are not there.
+ * Each event of a card reads and writes them, so they are in internal SRAM; what
+ * is touched once a program is not.
+ */
+static uint64_t core_mem[(offsetof(struct cw_reader, slot) +
     CW_BOARD_SLOTS * sizeof(struct cw_reader_slot) + 7) / 8];
+static CW_XRAM uint64_t kept_mem[CW_BOARD_SLOTS * CW_READER_KEPT_BYTES / 8];
 static struct cw_reader *const core = (struct cw_reader *)(void *)core_mem;
 static CW_XRAM uint8_t queue[CW_BOARD_SLOTS * CW_RLINK_QUEUE * CW_PROG_MAX];
 static CW_XRAM uint8_t rx_mem[CW_FRAME_HDR + CW_RLINK_BODY_MAX];
@@ -189,6 +194,8 @@ core_start(void)
 	c.vcc_mv = 5000;
 	c.queue_mem = queue;
 	c.queue_mem_len = sizeof queue;
+	c.kept_mem = kept_mem;
+	c.kept_mem_len = sizeof kept_mem;
 	c.update = update;
 	c.restart = cw_upgrade_restart;
 	c.rx_mem = rx_mem;

@@ -27,7 +27,12 @@ const union vector cw_vectors[16 + CW_IRQ_CNT]
 	{ .run = cw_start },
 	BAD13,					/* 2 to 14: NMI, faults, SVC, PendSV */
 	{ .run = cw_stm_time_tick },
-	BAD13, BAD5, BAD5,			/* interrupts 0 to 22 */
+	BAD13,					/* interrupts 0 to 12 */
+	{ .run = cw_line_echo3 },		/* 13: DMA1 channel 3 */
+	BAD,
+	{ .run = cw_line_echo1 },		/* 15, 16: channels 5 and 6 */
+	{ .run = cw_line_echo2 },
+	BAD5, BAD,				/* 17 to 22 */
 	{ .run = cw_net_irq },			/* 23: EXTI 5 to 9 */
 	BAD13,					/* 24 to 36 */
 	{ .run = cw_line_irq1 },		/* 37: USART1 */

@@ -112,8 +112,10 @@ struct cw_stm_usart {
 #define CW_USART_CR2_CLKEN (1u << 11)
 #define CW_USART_CR2_STOP_0_5 (1u << 12)
 #define CW_USART_CR2_STOP_1_5 (3u << 12)
+#define CW_USART_CR3_EIE (1u << 0)		/* FE and ORE interrupt, with DMAR */
 #define CW_USART_CR3_NACK (1u << 4)
 #define CW_USART_CR3_SCEN (1u << 5)
+#define CW_USART_CR3_DMAR (1u << 6)
 #define CW_USART_CR3_DMAT (1u << 7)
 #define CW_USART_GTPR(psc, gt) ((psc) | (gt) << 8)
 
@@ -131,7 +133,7 @@ struct cw_stm_dma {
 #define CW_DMA_CCR_TCIE (1u << 1)
 #define CW_DMA_CCR_DIR (1u << 4)		/* from memory */
 #define CW_DMA_CCR_MINC (1u << 7)
-#define CW_DMA_IFCR_CGIF(ch) (1u << (4u * ((ch) - 1u)))
+#define CW_DMA_IFCR_ALL(ch) (0xfu << (4u * ((ch) - 1u)))
 
 /* ---- FSMC (RM0008, 21.5.6) ------------------------------------------------------ */
 
@@ -189,7 +191,7 @@ struct cw_stm_scb {
 
 /* Numbers of the interrupts that are used (RM0008, table 63). */
 enum cw_stm_irq {
-	CW_IRQ_DMA1_CH2 = 12, CW_IRQ_DMA1_CH4 = 14, CW_IRQ_DMA1_CH7 = 17,
+	CW_IRQ_DMA1_CH3 = 13, CW_IRQ_DMA1_CH5 = 15, CW_IRQ_DMA1_CH6 = 16,
 	CW_IRQ_EXTI9_5 = 23, CW_IRQ_USART1 = 37, CW_IRQ_USART2 = 38,
 	CW_IRQ_USART3 = 39, CW_IRQ_UART4 = 52, CW_IRQ_CNT = 60,
 };
