@@ -68,7 +68,9 @@ cw_console_load_step(struct cw_console *c, const uint8_t *buf, size_t len,
 	bool ok = true;
 
 	do {
-		ev = cw_xmodem_step(&c->xm, buf + off, len - off, &used, now_us);
+		/* buf may be NULL when len is 0: time has come, no byte */
+		ev = cw_xmodem_step(&c->xm, len > 0 ? buf + off : NULL,
+		    len - off, &used, now_us);
 		off += used;
 		if (ev == CW_XM_DATA) {
 			ok = cw_update_data(c->cfg.update, c->xm.data,
