@@ -48,8 +48,11 @@ demo:
 	@python3 scripts/demo.py --build $(REL) --cards $(CARDS) --lines $(LINES) --readers $(READERS) \
 		--protocol $(PROTOCOL) --board $(BOARD)
 
+# The firmware's own tests run what is built here; a build that fails is told, and
+# `make firmware` fails by it.
 test:
-	@scripts/deps.sh build test
+	@scripts/deps.sh build test firmware
+	@mkdir -p build; scripts/firmware.sh build/firmware >build/firmware.log 2>&1 || tail -n 20 build/firmware.log
 	@$(MAKE) --no-print-directory -s $(SAN)/build.ninja
 	@scripts/test.sh $(SAN)
 

@@ -15,6 +15,17 @@ static const struct cw_card_line line_default = {
 	.turn_etu = 12,
 };
 
+/* The clock that the board is configured for is one that it can do. */
+static struct cw_card_line
+line_of(const struct cw_reader_config *c)
+{
+	struct cw_card_line line = line_default;
+
+	if (c->clk_hz != 0)
+		line.clk_hz = c->clk_hz;
+	return line;
+}
+
 static void
 quiet(const struct cw_port_rig *rig)
 {
@@ -50,12 +61,13 @@ static void
 answer(const struct cw_port_rig *rig, struct cw_atr *atr)
 {
 	const struct cw_reader_config *c = rig->cfg;
+	struct cw_card_line line = line_of(c);
 	struct cw_atr_rx rx;
 	struct cw_event ev;
 	size_t cap = 1, i;
 	int n = 1;
 
-	assert_int_equal(c->card->set_line(c->dev, 0, &line_default), 0);
+	assert_int_equal(c->card->set_line(c->dev, 0, &line), 0);
 	assert_int_equal(c->card->reset(c->dev, 0, false), 0);
 	cw_atr_rx_init(&rx);
 	while (n == 1) {
@@ -76,7 +88,7 @@ send(const struct cw_port_rig *rig, const struct cw_atr *atr, const uint8_t *buf
     size_t len)
 {
 	const struct cw_reader_config *c = rig->cfg;
-	struct cw_card_line line = line_default;
+	struct cw_card_line line = line_of(c);
 	static uint8_t out[64];
 	struct cw_event ev;
 	size_t i;
@@ -108,7 +120,7 @@ void
 cw_port_check_lines(const struct cw_port_rig *rig)
 {
 	const struct cw_reader_config *c = rig->cfg;
-	struct cw_card_line line = line_default;
+	struct cw_card_line line = line_of(c);
 
 	assert_int_equal(c->card->set_line(c->dev, 0, &line), 0);
 	line.clk_hz = 0;
