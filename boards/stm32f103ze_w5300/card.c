@@ -12,7 +12,7 @@
 #define CLK_MAX_HZ 10000000u
 /* From the error signal, seen at 11 etu, to the repetition: 2 etu at least
  * (7816-3, 7.3), and the character that was in DR must be over. */
-#define REFUSED_ETU 16u
+#define REFUSED_ETU 28u
 /* A part of what recv asked for is given when nothing came for so long. */
 #define LULL_ETU 40u
 
