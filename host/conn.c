@@ -251,6 +251,8 @@ static void
 conn_bad_frame(struct cw_conn *c, int err, const uint8_t *head)
 {
 	if (err == CW_EVERSION) {
+		if (c->cfg.cb.version != NULL)
+			c->cfg.cb.version(c, c->cfg.ctx, head[2]);
 		cw_conn_finish(c, err, "%s speaks version %u of the link, this "
 		    "program version %u: update the older one", c->peer, head[2],
 		    c->cfg.version);

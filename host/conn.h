@@ -40,6 +40,9 @@ struct cw_conn_cb {
 	 * peer, CW_EPROTO / CW_ECRC / CW_EVERSION / CW_ETOOBIG bad frame,
 	 * CW_EDENIED certificate or key, CW_ETIMEOUT, CW_EIO; text says more. */
 	void (*closed)(struct cw_conn *c, void *ctx, int err, const char *text);
+	/* Optional: the peer's frame is of link version `theirs`.  What is sent
+	 * in this call goes out before the connection closes (CW_EVERSION). */
+	void (*version)(struct cw_conn *c, void *ctx, uint8_t theirs);
 };
 
 struct cw_conn_config {

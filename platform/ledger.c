@@ -55,14 +55,30 @@ close_term(struct cw_ledger *l, struct lg_term *t)
 	t->used = false;
 }
 
+/* The other side would look for the fault in its own link. */
+static void
+say_sick(struct cw_ledger *l, struct lg_term *t, int err)
+{
+	struct cw_pl_msg m = { .type = CW_PL_DENY };
+
+	m.u.deny.err = (int16_t)err;
+	snprintf(m.u.deny.text, sizeof m.u.deny.text, "the platform's database cannot "
+	    "record: %s; mend that, the link is right", cw_err_text(err));
+	(void)cw_lg_send(l, t, &m);
+}
+
 int
 cw_lg_reset(struct cw_ledger *l, int err)
 {
 	unsigned int i;
 
-	for (i = 0; i < CW_LEDGER_TERMS_MAX; i++)
-		if (l->term[i].used)
-			close_term(l, &l->term[i]);
+	for (i = 0; i < CW_LEDGER_TERMS_MAX; i++) {
+		if (!l->term[i].used)
+			continue;
+		if (err < 0)
+			say_sick(l, &l->term[i], err);
+		close_term(l, &l->term[i]);
+	}
 	l->note_cnt = 0;
 	l->arena_len = 0;
 	l->touched_cnt = 0;

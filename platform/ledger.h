@@ -25,8 +25,8 @@
  * cw_ledger_msg only notes RESULT and REVOKED; flush records all that were
  * noted in one transaction together with the new leases, commits, and only then
  * sends ACK, LEASE, REVOKE.  When the store fails, everything noted is dropped,
- * all connections are closed and the terminals repeat: what they hold in their
- * journals is enough.  No transaction is left open between calls, so that the
+ * all connections are closed with a DENY that says so, and the terminals repeat:
+ * what they hold in their journals is enough.  No transaction is left open between calls, so that the
  * intake may use the same store.
  *
  * Records:
@@ -104,7 +104,9 @@ int cw_ledger_pause(struct cw_ledger *l, uint64_t order, const char *why, uint64
 int cw_ledger_resume(struct cw_ledger *l, uint64_t order, const char *why, uint64_t now_ms);
 int cw_ledger_cancel(struct cw_ledger *l, uint64_t order, const char *why, uint64_t now_ms);
 /* DONE or CANCELLED -> CLOSED: destroys the payloads that are left.  CW_EBUSY:
- * its report does not add up, and no reason is given. */
+ * no reason is given, and its report does not add up, or the machine's counters
+ * of a line that made cards are not known (a line that is at work on another
+ * order is taken on trust). */
 int cw_ledger_close_order(struct cw_ledger *l, uint64_t order, const char *why, uint64_t now_ms);
 /* FAILED / IN_DOUBT record with payload -> WAITING, its limits begin anew;
  * record 0 = all such records.  Count of records made waiting. */

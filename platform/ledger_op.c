@@ -129,17 +129,38 @@ cw_ledger_cancel(struct cw_ledger *l, uint64_t order, const char *why, uint64_t 
 	return cw_ledger_tick(l, now_ms);
 }
 
-/* 0; CW_EBUSY: the sums of this ended order do not agree. */
+/* While a line makes cards of another order, its machine's counters are always
+ * older than its last result. */
+static bool
+is_busy(const struct cw_ledger *l, const char *name)
+{
+	unsigned int i;
+
+	for (i = 0; i < CW_LEDGER_TERMS_MAX; i++)
+		if (l->term[i].used && l->term[i].greeted && l->term[i].lease_cnt > 0 &&
+		    l->term[i].row.dev_known && strcmp(l->term[i].name, name) == 0)
+			return true;
+	return false;
+}
+
+/* 0; CW_EBUSY: the sums of this ended order do not agree, or the counters of a
+ * machine that made cards are not known. */
 static int
 check_sums(struct cw_ledger *l, uint64_t order)
 {
 	struct cw_ledger_report *r = calloc(1, sizeof *r);
+	unsigned int i;
 	int err = r == NULL ? CW_ENOMEM :
 	    cw_ledger_report(l->cfg.store, order, r);
 
 	if (err == 0 && (r->order.state == CW_ORD_DONE ||
-	    r->order.state == CW_ORD_CANCELLED) && !r->adds_up)
-		err = CW_EBUSY;
+	    r->order.state == CW_ORD_CANCELLED)) {
+		err = r->adds_up ? 0 : CW_EBUSY;
+		for (i = 0; i < r->term_cnt && err == 0; i++)
+			if (r->term[i].dev == CW_COUNTERS_UNKNOWN &&
+			    !is_busy(l, r->term[i].name))
+				err = CW_EBUSY;
+	}
 	free(r);
 	return err;
 }

@@ -66,7 +66,8 @@ op_send(void *ctx, uint32_t conn, const struct cw_pl_msg *m)
 		    cw_pl_type_name(m->type), cw_err_name(n));
 		return n;
 	}
-	if (m->type == CW_PL_DENY)
+	/* A store that fails is a fault that heals; all else is for ever. */
+	if (m->type == CW_PL_DENY && m->u.deny.err != CW_EIO)
 		cw_step_bad(p->s, "L1", "line %u is denied: %s", line + 1,
 		    m->u.deny.text);
 	return cw_step_plink_send(p->s, line, STEP_DOWN, &(struct step_ev){

@@ -54,6 +54,7 @@ struct shell_link {
 	bool platform;
 	bool open;		/* told the line that it is up */
 	bool heard;		/* a frame has come on this connection */
+	bool refused;		/* the last of them said why it closes */
 	char ip[48];
 	uint16_t port;
 	struct cw_conn *conn;	/* NULL: none */

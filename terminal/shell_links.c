@@ -80,6 +80,7 @@ on_frame(struct cw_conn *c, void *ctx, const struct cw_frame *f)
 		    cw_err_name(err));
 
 	/* Whoever refuses is not asked again at once. */
+	k->refused = err == CW_EDENIED;
 	k->wait_ms = WAIT_MAX_MS;
 	cw_conn_close(c);
 }
@@ -93,6 +94,22 @@ plain_hint(const struct shell_link *k)
 		return "";
 	return " without a word on a plain link (a reader with a key wants "
 	    "link = tls)";
+}
+
+/* Who has spoken on this link was found at the right address. */
+static void
+tell_down(const struct shell_link *k, int err, const char *text)
+{
+	char advice[320] = "";
+
+	if (!k->heard)
+		snprintf(advice, sizeof advice, "; see that it runs and that the "
+		    "address in %.200s is right", k->sh->cfg.path);
+	cw_log(CW_LOG_WARN, k->platform ? "platform.down" : "reader.down",
+	    "peer=%s:%u err=%s why=\"%s%s\": tried again every %u s until it "
+	    "answers%s", k->ip, k->port, cw_err_name(k->refused ? CW_EDENIED : err),
+	    k->refused ? "it refused, as told before this" : text, plain_hint(k),
+	    WAIT_MAX_MS / 1000, advice);
 }
 
 static void
@@ -110,11 +127,7 @@ on_closed(struct cw_conn *c, void *ctx, int err, const char *text)
 	if (!k->sh->ending && (k->open || k->fails == 0 ||
 	    now - k->told_us > TELL_US)) {
 		k->told_us = now;
-		cw_log(CW_LOG_WARN, k->platform ? "platform.down" : "reader.down",
-		    "peer=%s:%u err=%s why=\"%s%s\": tried again every %u s until "
-		    "it answers; see that it runs and that the address in %s is "
-		    "right", k->ip, k->port, cw_err_name(err), text,
-		    plain_hint(k), WAIT_MAX_MS / 1000, k->sh->cfg.path);
+		tell_down(k, err, text);
 	}
 	k->open = false;
 	k->fails++;
@@ -145,7 +158,7 @@ link_connect(struct shell_link *k)
 		c.psk_key = k->sh->cfg.secure[k->idx].key;
 	}
 	k->retry_us = UINT64_MAX;
-	k->heard = false;
+	k->heard = k->refused = false;
 	k->conn = cw_conn_connect(&c, k->ip, k->port);
 	if (k->conn == NULL)
 		link_later(k);

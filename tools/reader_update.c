@@ -324,7 +324,8 @@ run(struct job *j)
 	j->cfg.loop = &j->loop;
 	j->cfg.version = CW_RLINK_VERSION;
 	j->cfg.body_max = CW_RLINK_BODY_MAX;
-	j->cfg.cb = (struct cw_conn_cb){ on_open, on_frame, on_closed };
+	j->cfg.cb = (struct cw_conn_cb){ .open = on_open, .frame = on_frame,
+	    .closed = on_closed };
 	j->cfg.ctx = j;
 	wait_for(j, SILENCE_MS);
 	j->conn = cw_conn_connect(&j->cfg, j->ip, j->port);

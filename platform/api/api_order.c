@@ -108,6 +108,22 @@ cw_api_report(struct cw_hreq *r)
 	free(rep);
 }
 
+/* Why an order is not closed on its own: the report's sentence. */
+static void
+close_refused(struct cw_hreq *r, uint64_t order)
+{
+	struct cw_api *a = cw_hreq_ctx(r);
+	struct cw_ledger_report *rep = calloc(1, sizeof(*rep));
+	bool known = rep != NULL &&
+	    cw_ledger_report(a->cfg.store, order, rep) == 0;
+
+	cw_hreq_problem(r, CW_PB_STATE, "order %llu does not add up%s%s: see its "
+	    "report, count, then close it with a reason (?why=TEXT)",
+	    (unsigned long long)order, known && rep->adds_up ? " yet, " :
+	    known ? ", " : "", known ? rep->why : "");
+	free(rep);
+}
+
 /* The four actions that only change an order's state. */
 static void
 act(struct cw_hreq *r, int (*fn)(struct cw_ledger *l, uint64_t order,
@@ -125,9 +141,7 @@ act(struct cw_hreq *r, int (*fn)(struct cw_ledger *l, uint64_t order,
 		    "%s", (unsigned long long)o.id, cw_order_state_word(o.state),
 		    what);
 	else if (err == CW_EBUSY)
-		cw_hreq_problem(r, CW_PB_STATE, "order %llu does not add up: see its "
-		    "report, count, then close it with a reason (?why=TEXT)",
-		    (unsigned long long)o.id);
+		close_refused(r, o.id);
 	else if (err < 0)
 		cw_api_store_error(r, err);
 	else

@@ -186,6 +186,24 @@ on_frame(struct cw_conn *c, void *ctx, const struct cw_frame *f)
 		    s->name, cw_pl_type_name(f->type), cw_err_text(err));
 }
 
+/* DENY stays as it is in every version, so that the other side can tell a
+ * person which of the two to update (docs/spec/framing.md). */
+static void
+on_version(struct cw_conn *c, void *ctx, uint8_t theirs)
+{
+	struct session *s = ctx;
+	struct cw_pl_msg m = { .type = CW_PL_DENY };
+	int len;
+
+	m.u.deny.err = CW_EVERSION;
+	snprintf(m.u.deny.text, sizeof(m.u.deny.text), "the platform speaks version %u "
+	    "of the link, the terminal version %u: update the older one",
+	    CW_PLINK_VERSION, theirs);
+	len = cw_pl_put(s->link->frame, sizeof(s->link->frame), &m);
+	if (len > 0)
+		(void)cw_conn_send(c, s->link->frame, (size_t)len);
+}
+
 static void
 on_closed(struct cw_conn *c, void *ctx, int err, const char *text)
 {
@@ -231,7 +249,8 @@ cw_pf_link_open(const struct cw_pf_link_config *cfg, char *err, size_t err_cap)
 	struct cw_conn_config cc = {
 		.loop = cfg->loop, .tls = cfg->tls, .version = CW_PLINK_VERSION,
 		.body_max = CW_PLINK_BODY_MAX,
-		.cb = { .open = on_open, .frame = on_frame, .closed = on_closed },
+		.cb = { .open = on_open, .frame = on_frame, .closed = on_closed,
+		    .version = on_version },
 	};
 
 	if (p == NULL || (p->ledger = cw_ledger_new(&lc)) == NULL) {

@@ -157,6 +157,13 @@ on_frame(struct cw_conn *c, void *ctx, const struct cw_frame *f)
 }
 
 static void
+on_version(struct cw_conn *c, void *ctx, uint8_t theirs)
+{
+	(void)ctx;
+	send_pattern(c, theirs, 8);
+}
+
+static void
 on_closed(struct cw_conn *c, void *ctx, int err, const char *text)
 {
 	struct end *e = ctx;
@@ -189,7 +196,7 @@ world_open(struct world *w, SSL_CTX *server, SSL_CTX *client)
 	uv_timer_start(&w->guard, on_guard, 20000, 0);
 	w->server_cfg = (struct cw_conn_config){
 		.loop = &w->loop, .tls = server, .version = VERSION,
-		.body_max = BODY_MAX, .cb = { on_open, on_frame, on_closed },
+		.body_max = BODY_MAX, .cb = { on_open, on_frame, on_closed, on_version },
 		.ctx = &w->server,
 	};
 	w->client_cfg = w->server_cfg;
@@ -654,7 +661,8 @@ test_bad_frames(void **state)
 static void
 refused_frame(uint8_t version, uint32_t body_len, int err)
 {
-	uint8_t frame[CW_FRAME_HDR];
+	uint8_t frame[CW_FRAME_HDR], answer[CW_FRAME_HDR + 9];
+	struct cw_frame f;
 	char both[80];
 	struct world w;
 	int fd;
@@ -679,6 +687,13 @@ refused_frame(uint8_t version, uint32_t body_len, int err)
 		snprintf(both, sizeof(both), "speaks version %u of the link, this "
 		    "program version %u", version, VERSION);
 		assert_non_null(strstr(w.server.text, both));
+
+		/* An answer in our version, then the end. */
+		assert_int_equal(recv(fd, answer, sizeof(answer), MSG_WAITALL),
+		    CW_FRAME_HDR + 8);
+		assert_int_equal(cw_frame_peek(&f, answer, CW_FRAME_HDR + 8, VERSION,
+		    8), CW_FRAME_HDR + 8);
+		assert_int_equal(f.type, version);
 	} else {
 		assert_non_null(strstr(w.server.text, cw_err_text(err)));
 	}
