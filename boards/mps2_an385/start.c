@@ -11,6 +11,8 @@ extern const uint32_t cw_data_load;
 
 void cw_start(void) __attribute__((noreturn));
 
+#define EXC_NMI 2u	/* the watchdog's first word; the second is a reset */
+
 /* ---- what the last life left behind ------------------------------------------ */
 
 /* Neither cleared nor loaded at start; rubbish after power-up, as the CRC tells. */
@@ -69,7 +71,8 @@ cw_board_crash_text(char *buf, size_t cap)
 		cw_reader_text_str(&t, ":");
 		cw_reader_text_dec(&t, last.line);
 	} else if (left) {
-		cw_reader_text_str(&t, "board.crash exception=");
+		cw_reader_text_str(&t, last.fault == EXC_NMI ?
+		    "board.crash watchdog exception=" : "board.crash exception=");
 		cw_reader_text_dec(&t, last.fault);
 		cw_reader_text_str(&t, " pc=");
 		cw_reader_text_hex(&t, pc, sizeof pc);
