@@ -24,6 +24,7 @@ static struct fw fw;
 static struct line_rig host;
 static struct tap tap_fw, tap_host;
 static const char *elf;
+static bool whole;		/* every cut, not one in 23 */
 static uint8_t prog[2000];
 static size_t prog_len;
 
@@ -276,14 +277,147 @@ line_use(void **state)
 		burn(&t1[i], 16384, 1);
 }
 
+/* ---- power, resets, removal -------------------------------------------------- */
+
+static void
+type(const char *line)
+{
+	fw.rig.console_len = 0;
+	fw.rig.console[0] = '\0';
+	cw_vb_console_put(fw.rig.vb, (const uint8_t *)line, strlen(line));
+}
+
+/* Powers up; what `name` says. */
+static const char *
+name_now(void)
+{
+	uint32_t i;
+
+	cw_vb_cut_at(fw.rig.vb, 0, false);
+	rig_power(&fw.rig);
+	rig_run_ms(&fw.rig, 700);
+	type("name\r");
+	for (i = 0; i < 50 && strstr(fw.rig.console, "cardwright> ") == NULL; i++)
+		rig_run_ms(&fw.rig, 10);
+	return fw.rig.console;
+}
+
+/*
+ * Power cut at every byte that saving a setting writes, before the byte and in the
+ * middle of it: the old name or the new one, and the reader starts.
+ */
+static void
+settings_cut(void **state)
+{
+	static uint8_t before[CW_VB_EEPROM_LEN];
+	enum cw_vb_stop stop;
+	uint64_t base, n;
+	unsigned olds = 0, news = 0;
+	int torn;
+
+	(void)state;
+	type("name old-name\r");
+	rig_run_ms(&fw.rig, 1000);
+	memcpy(before, fw.rig.eeprom, sizeof before);
+	assert_non_null(strstr(name_now(), "old-name"));
+	for (torn = 0; torn < 2; torn++) {
+		for (n = 1; n < 2000; n += whole ? 1 : 23) {
+			memcpy(fw.rig.eeprom, before, sizeof before);
+			rig_power(&fw.rig);
+			rig_run_ms(&fw.rig, 700);
+			base = cw_vb_write_cnt(fw.rig.vb);
+			type("name new-name\r");
+			cw_vb_cut_at(fw.rig.vb, base + n, torn != 0);
+			stop = cw_vb_run(fw.rig.vb, cw_vb_now(fw.rig.vb) + CW_VB_MS(1000));
+			if (stop == CW_VB_UNTIL)
+				break;
+			assert_int_equal(stop, CW_VB_CUT);
+			if (strstr(name_now(), "new-name") != NULL)
+				news++;
+			else if (strstr(fw.rig.console, "old-name") != NULL)
+				olds++;
+			else
+				fail_msg("cut at byte %u%s: %s", (unsigned)n, torn ? ", torn" : "",
+				    fw.rig.console);
+		}
+		assert_true(n > 20 && n < 2000);
+	}
+	printf("settings: %u cuts left the old name, %u the new one\n", olds, news);
+	assert_true(olds > 0 && news > 0);
+}
+
+/* A start in the middle of a card: off at once, and nothing goes on by itself. */
+static void
+reset_mid_card(void **state)
+{
+	const struct cw_sim_card_config c = { .ta1 = 0x96, .flash_len = 4096 };
+	size_t before;
+
+	(void)state;
+	line_open(&host);
+	make_program();
+	fw_store(&fw, host.image, (uint32_t)host.image_len);
+	fw_insert(&fw, 0, &c);
+	tap_fw.cnt = 0;
+	tap_to = &tap_fw;
+	fw_start(&fw, 0, prog, prog_len);
+	while (tap_fw.cnt < 200)
+		fw_step_us(&fw, 100);
+	before = tap_fw.cnt;
+	cw_vb_reset(fw.rig.vb);
+	assert_int_equal(tap_fw.ev[before], TAP_POWER << 8);
+	fw.rig.sock[fw.sock].ended = true;
+	fw_connect(&fw);
+	assert_int_equal(tap_fw.cnt, before + 1);
+	assert_int_equal(fw.slot[0].last_attempt, 0);
+	line_close(&host);
+}
+
+static void
+card_accidents(void **state)
+{
+	const struct cw_sim_card_config c = { .ta1 = 0x96, .flash_len = 4096 };
+	struct cw_sim_card *card;
+	int how;
+
+	(void)state;
+	line_open(&host);
+	make_program();
+	fw_store(&fw, host.image, (uint32_t)host.image_len);
+	for (how = 0; how < 2; how++) {
+		fw_insert(&fw, 0, &c);
+		tap_fw.cnt = 0;
+		tap_to = &tap_fw;
+		fw_start(&fw, 0, prog, prog_len);
+		while (tap_fw.cnt < 200)
+			fw_step_us(&fw, 100);
+		card = fw.rig.card[0].card;
+		if (how == 0) {
+			fw.rig.card[0].card = NULL;
+			cw_vb_card_changed(fw.rig.vb, 0);
+		} else {
+			cw_vb_overcurrent(fw.rig.vb, 0);
+		}
+		assert_true(fw_wait(&fw, 0, 3000));
+		assert_int_equal(fw.result[0].outcome,
+		    how == 0 ? CW_OUT_REMOVED : CW_OUT_OVERCURRENT);
+		fw.rig.card[0].card = card;
+	}
+	line_close(&host);
+}
+
 int
 main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(trace_equal, open_fw, close_fw),
 		cmocka_unit_test_setup_teardown(line_use, open_fw, close_fw),
+		cmocka_unit_test_setup_teardown(settings_cut, open_fw, close_fw),
+		cmocka_unit_test_setup_teardown(reset_mid_card, open_fw, close_fw),
+		cmocka_unit_test_setup_teardown(card_accidents, open_fw, close_fw),
 	};
 
+	whole = argc > 2 && strcmp(argv[2], "whole") == 0;
 	elf = argc > 1 ? argv[1] : "build/firmware/cardwright-reader.elf";
 	if (access(elf, R_OK) < 0) {
 		fprintf(stderr, "SKIP: %s is not there (make firmware)\n", elf);
