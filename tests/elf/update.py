@@ -39,6 +39,8 @@ def fail(text, board=None):
 class Board:
     """The virtual board, its console on a pseudo terminal."""
 
+    live = []   # a failed test leaves none behind: it would keep the address
+
     def __init__(self, home, *options):
         self.said = self.rest = ''
         self.run = subprocess.Popen(
@@ -46,6 +48,7 @@ class Board:
              '--flash', home + '/flash', '--eeprom', home + '/eeprom', '--console', 'pty',
              '--speed', 'max', '--ip-bind', IP, *options],
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        Board.live.append(self.run)
         line = self.run.stdout.readline()
         m = re.search(r'/dev/pts/\d+', line)
         if m is None:
@@ -214,6 +217,10 @@ def main():
         fall_back(home)
         cuts(home, CUTS)
     finally:
+        for run in Board.live:
+            if run.poll() is None:
+                run.kill()
+                run.wait()
         shutil.rmtree(home)
     print('passed')
 
