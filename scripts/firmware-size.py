@@ -63,28 +63,23 @@ def graph(build, present):
 def pointers(frame, calls):
     """Puts what pointers lead to in the place of __indirect_call."""
     rules = []
-    for n, row in enumerate(open(os.path.join(HERE, 'firmware-calls.txt'), encoding='utf-8'), 1):
+    for row in open(os.path.join(HERE, 'firmware-calls.txt'), encoding='utf-8'):
         row = row.split('#')[0].strip()
         if row:
             who, what = row.split(':=')
-            rules.append((n, who.split(), what.split()))
-    used, bad = set(), []
+            rules.append((who.split(), what.split()))
+    bad = []
     for f in frame:
         if '__indirect_call' not in calls.get(f, ()):
             continue
-        for n, who, what in rules:
+        for who, what in rules:
             if any(fnmatch.fnmatchcase(f, w) for w in who):
-                used.add(n)
                 calls[f] |= {t for w in what for t in frame if fnmatch.fnmatchcase(t, w)}
                 break
         else:
             bad.append(f)
     for f in bad:
         print(f'firmware-calls.txt: where does {f} call through a pointer?')
-    for n, _who, _what in rules:
-        if n not in used:
-            print(f'firmware-calls.txt:{n}: no such caller')
-            bad.append(n)
     return not bad
 
 

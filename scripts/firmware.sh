@@ -29,7 +29,7 @@ mkdir -p "$dir"
 if ! cmp -s $board/cross.ini "$dir/cross.ini"; then
 	rm -rf "$dir"/* && cp $board/cross.ini "$dir/cross.ini.new"
 	meson setup "$dir" --cross-file $board/cross.ini --buildtype=minsize \
-	    -Ddebug=true -Dwerror_all=true >"$dir/setup.log" 2>&1 || {
+	    -Doptimization=2 -Ddebug=true -Dwerror_all=true >"$dir/setup.log" 2>&1 || {
 		cat "$dir/setup.log"
 		exit 1
 	}

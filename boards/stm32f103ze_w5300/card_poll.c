@@ -230,9 +230,12 @@ slot_poll(uint8_t i, struct cw_event *ev, uint64_t now_us)
 	struct cw_line *l = &cw_lines[i];
 	struct cw_slot *s = &cw_slots[i];
 
-	power_step(i, now_us);
-	if (power_event(i, ev))
-		return true;
+	/* The usual case first: characters under way, nothing else. */
+	if (s->power != CW_PWR_ON || s->owed > 0) {
+		power_step(i, now_us);
+		if (power_event(i, ev))
+			return true;
+	}
 	if (s->sending)
 		return send_event(l, s, ev, now_us);
 	return s->receiving && recv_event(l, s, ev, now_us);

@@ -233,18 +233,23 @@ loop(void)
 	uint64_t due_us = 0, shell_us, now_us;
 	struct cw_event ev;
 
+	memset(&ev, 0, sizeof ev);
 	for (;;) {
 		cw_board_awake = false;
 		now_us = cw_stm_now_us();
-		cw_upgrade_step(core, now_us);
-		memset(&ev, 0, sizeof ev);
-		if (!cw_card_poll(&ev, now_us) && !cw_net_poll(&ev, now_us)) {
-			if (now_us < due_us) {
-				shell_us = cw_shell_step(now_us);
-				rest(earlier(due_us, shell_us), now_us);
+		if (!cw_card_poll(&ev, now_us)) {
+			/* A card that has answered waits for nothing else. */
+			if (cw_board_awake)
 				continue;
+			if (!cw_net_poll(&ev, now_us)) {
+				if (now_us < due_us) {
+					cw_upgrade_step(core, now_us);
+					shell_us = cw_shell_step(now_us);
+					rest(earlier(due_us, shell_us), now_us);
+					continue;
+				}
+				ev.kind = CW_EV_TICK;
 			}
-			ev.kind = CW_EV_TICK;
 		}
 		due_us = cw_secure_event(core, &ev, now_us);
 		due_us = earlier(due_us, now_us + TICK_US);

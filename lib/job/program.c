@@ -354,7 +354,7 @@ cw_prog_next(struct cw_prog_iter *it, struct cw_prog_step *st)
 uint32_t
 cw_prog_load_cnt(const struct cw_prog_load *l)
 {
-	return (uint32_t)(((uint64_t)l->len + l->block_len - 1) / l->block_len);
+	return l->len == 0 ? 0 : (l->len - 1) / l->block_len + 1;
 }
 
 /* The check value over address and data bytes, appended to w. */
