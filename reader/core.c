@@ -20,7 +20,7 @@ firmware_good(const char name[32])
 static bool
 config_good(const struct cw_reader_config *c)
 {
-	return c->card != NULL && c->net != NULL && c->store != NULL &&
+	return (c->card != NULL) != (c->apdu != NULL) && c->net != NULL && c->store != NULL &&
 	    c->sys != NULL && c->slot_cnt >= 1 &&
 	    c->slot_cnt <= CW_RLINK_SLOTS_MAX &&
 	    c->clk_hz >= 1000000 && c->clk_hz <= 5000000 &&
@@ -98,6 +98,7 @@ event_take(struct cw_reader *r, const struct cw_event *ev)
 		cw_reader_session_closed(r, ev->conn);
 		break;
 	case CW_EV_POWERED:
+	case CW_EV_APDU:
 	case CW_EV_SENT:
 	case CW_EV_NACK:
 	case CW_EV_RECV:
@@ -123,8 +124,10 @@ cw_reader_event(struct cw_reader *r, const struct cw_event *ev,
 	 * cannot have run out, and for no message that nobody made. */
 	if (now_us >= r->due_us) {
 		cw_reader_session_tick(r);
-		for (i = 0; i < r->cfg.slot_cnt; i++)
+		for (i = 0; i < r->cfg.slot_cnt; i++) {
 			cw_reader_slot_tick(r, &r->slot[i]);
+			cw_reader_raw_tick(r, &r->slot[i]);
+		}
 	}
 	for (i = 0; i < r->cfg.slot_cnt; i++)
 		cw_reader_engine_run(r, &r->slot[i]);
@@ -133,9 +136,12 @@ cw_reader_event(struct cw_reader *r, const struct cw_event *ev,
 	r->cfg.sys->watchdog(r->cfg.dev);
 
 	due = cw_reader_session_due(r);
-	for (i = 0; i < r->cfg.slot_cnt; i++)
+	for (i = 0; i < r->cfg.slot_cnt; i++) {
 		if (r->slot[i].due_us < due)
 			due = r->slot[i].due_us;
+		if (r->slot[i].raw.wait_us < due)
+			due = r->slot[i].raw.wait_us;
+	}
 	r->due_us = due;
 	return due;
 }

@@ -221,6 +221,10 @@ cw_reader_engine_step_end(struct cw_reader *r, struct cw_reader_slot *s,
 	struct cw_rl_result *m = &s->kept[s->run].m;
 	struct cw_rl_step st;
 
+	if (s->raw.op != CW_RAW_NONE) {
+		cw_reader_raw_end(r, s, outcome);
+		return;
+	}
 	memset(&st, 0, sizeof st);
 	st.idx = (uint16_t)(s->step_base + s->step.idx);
 	st.sw = s->sw;

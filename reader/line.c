@@ -43,7 +43,9 @@ chars_invert(uint8_t *out, const uint8_t *in, size_t len)
 void
 cw_reader_line_stop(struct cw_reader *r, struct cw_reader_slot *s)
 {
-	if (s->op == CW_ROP_SEND || s->op == CW_ROP_RECV)
+	if (s->op == CW_ROP_APDU)
+		r->cfg.apdu->abort(r->cfg.dev, s->idx);
+	else if (s->op == CW_ROP_SEND || s->op == CW_ROP_RECV)
 		r->cfg.card->abort(r->cfg.dev, s->idx);
 	s->op = CW_ROP_NONE;
 	s->due_us = UINT64_MAX;
@@ -178,6 +180,8 @@ act_try(struct cw_reader *r, struct cw_reader_slot *s, bool warm)
 	s->pps_done = false;
 	s->protocol = CW_READER_NO_T;
 	s->ta1 = 0x11;
+	if (r->cfg.apdu != NULL)
+		return cw_reader_apdu_on(r, s, warm);
 	if (!s->powered)
 		return act_power(r, s, true);
 	if (!warm)
@@ -270,7 +274,7 @@ cw_reader_line_protocol(struct cw_reader *r, struct cw_reader_slot *s)
 	struct cw_t1_cfg cfg;
 	int err;
 
-	if (s->protocol != 1 || line.t1)
+	if (s->protocol != 1 || line.t1 || r->cfg.apdu != NULL)
 		return 0;
 	line.t1 = true;
 	line.guard_etu = cw_t1_guard_etu(&s->atr);
@@ -378,6 +382,9 @@ cw_reader_line_activate_event(struct cw_reader *r, struct cw_reader_slot *s,
 	case CW_ACT_ON:
 		act_powered(r, s, ev);
 		break;
+	case CW_ACT_APDU:
+		act_end(r, s, cw_reader_apdu_on_event(s, ev));
+		break;
 	case CW_ACT_RST:
 		err = act_listen(r, s);
 		if (err < 0)
@@ -482,6 +489,11 @@ cw_reader_line_pps(struct cw_reader *r, struct cw_reader_slot *s,
 {
 	bool fast;
 	int len, err;
+
+	if (r->cfg.apdu != NULL) {
+		cw_reader_engine_step_end(r, s, CW_OUT_GOOD);
+		return;
+	}
 
 	/* Once blocks or headers were exchanged it is too late (6.3.1). */
 	fast = !s->atr.specific && s->ta1 == 0x11 && !s->line.t1 &&

@@ -97,6 +97,33 @@ struct cw_card_ops {
 	int (*present)(void *dev, uint8_t slot);
 };
 
+/*
+ * In place of cw_card_ops, for a station that works by whole APDUs: a reader of
+ * somebody else's, or a virtual card.  Whatever the card's protocol, an APDU goes
+ * in and its response comes out, data and SW; what T=0 needs between (61xx, 6Cxx)
+ * is done below this line.
+ */
+enum cw_apdu_power { CW_APDU_OFF, CW_APDU_COLD, CW_APDU_WARM };
+
+struct cw_apdu_ops {
+	/*
+	 * Then CW_EV_POWERED with err: 0, and unless OFF the Answer-to-Reset in
+	 * buf[len]; CW_EMUTE, CW_EREMOVED, CW_EIO.  Every call that returned 0 is
+	 * answered by one event.
+	 */
+	int (*power)(void *dev, uint8_t slot, enum cw_apdu_power how);
+	/*
+	 * Borrows buf until CW_EV_APDU, which has the response (2 bytes and
+	 * more) in buf[len], or err: CW_EREMOVED, CW_ETIMEOUT, CW_EPROTO, CW_EIO,
+	 * CW_EUNSUPPORTED.
+	 */
+	int (*transmit)(void *dev, uint8_t slot, const uint8_t *buf, size_t len);
+	/* Ends transmit without event. */
+	void (*abort)(void *dev, uint8_t slot);
+	/* 0 none, 1 present */
+	int (*present)(void *dev, uint8_t slot);
+};
+
 struct cw_net_ops {
 	/*
 	 * Queues bytes to the peer of connection conn.  Takes all or nothing:
@@ -158,7 +185,8 @@ enum cw_event_kind {
 	CW_EV_NET_DATA,		/* .conn, .buf[.len], borrowed for the call */
 	CW_EV_NET_ROOM,		/* .conn: send may be tried again */
 	CW_EV_NET_CLOSED,	/* .conn is gone */
-	CW_EV_POWERED,		/* .slot, .err */
+	CW_EV_POWERED,		/* .slot, .err; cw_apdu_ops: .buf[.len], ATR */
+	CW_EV_APDU,		/* .slot, .err, .buf[.len], borrowed for the call */
 	CW_EV_SENT,		/* .slot */
 	CW_EV_NACK,		/* .slot, .idx: the card refused this character */
 	CW_EV_RECV,		/* .slot, .buf[.len], .bad_cnt */

@@ -25,7 +25,8 @@ struct cw_reader;
 #define CW_READER_KEPT_BYTES 24576
 
 struct cw_reader_config {
-	const struct cw_card_ops *card;
+	const struct cw_card_ops *card;	/* NULL when apdu is given */
+	const struct cw_apdu_ops *apdu;	/* NULL when card is given */
 	const struct cw_net_ops *net;
 	const struct cw_image_ops *store;
 	const struct cw_sys_ops *sys;

@@ -10,6 +10,7 @@
 #include "cw/sha256.h"
 #include "cw/t0.h"
 #include "cw/t1.h"
+#include "raw_private.h"
 #include "reader.h"
 
 /*
@@ -23,6 +24,8 @@
  *	update_link.c	firmware for the reader itself
  *	slot.c		state machine of a slot, insertion, removal, power
  *	line.c		answer to reset, speed, characters
+ *	apdu.c		stations that work by APDUs
+ *	raw.c		card by card, for a PC/SC driver
  *	engine.c	queue of programs and their steps
  *	result.c	results kept until the terminal has them
  *	text.c		sentences without stdio
@@ -50,6 +53,8 @@
 #define CW_READER_COMMAND_MS 300000
 /* What a board may add to the card's own time before it counts as stuck. */
 #define CW_READER_GUARD_US 5000000u
+/* The same for a reader of somebody else's that powers a card: it tries more. */
+#define CW_READER_APDU_ON_US 30000000u
 
 /* One program in the queue; its bytes stand in queue_mem at part `mem`. */
 struct cw_reader_job {
@@ -77,7 +82,8 @@ struct cw_reader_kept {
 
 /* What was asked of the card port and has not come back. */
 enum cw_reader_op {
-	CW_ROP_NONE, CW_ROP_POWER, CW_ROP_SEND, CW_ROP_RECV, CW_ROP_TIMER,
+	CW_ROP_NONE, CW_ROP_POWER, CW_ROP_SEND, CW_ROP_RECV, CW_ROP_APDU,
+	CW_ROP_TIMER,
 };
 
 enum cw_reader_act {
@@ -85,6 +91,7 @@ enum cw_reader_act {
 	CW_ACT_ON,		/* powering up */
 	CW_ACT_RST,		/* RST low for 400 clocks (6.2.2) */
 	CW_ACT_ATR,		/* receiving */
+	CW_ACT_APDU,		/* somebody else's reader does all of it */
 };
 
 struct cw_reader_slot {
@@ -147,6 +154,8 @@ struct cw_reader_slot {
 	uint16_t ahead_len;	/* of cmd[!cmd_cur]; 0: not made */
 	uint8_t chars[CW_READER_LINE_CAP];	/* inverted characters */
 	uint8_t rsp[CW_READER_RSP_CAP];
+
+	struct cw_reader_raw raw;
 
 	uint32_t kept_order;
 	uint32_t acked_cnt;
@@ -294,6 +303,21 @@ void cw_reader_line_activate_event(struct cw_reader *r,
 void cw_reader_line_pps_event(struct cw_reader *r, struct cw_reader_slot *s,
     const struct cw_event *ev);
 
+/* apdu.c: the ops of card or apdu, whichever the board has. */
+int cw_reader_apdu_present(const struct cw_reader *r, uint8_t slot);
+int cw_reader_apdu_off(const struct cw_reader *r, uint8_t slot);
+int cw_reader_apdu_on(struct cw_reader *r, struct cw_reader_slot *s, bool warm);
+enum cw_outcome cw_reader_apdu_on_event(struct cw_reader_slot *s,
+    const struct cw_event *ev);
+int cw_reader_apdu_send(struct cw_reader *r, struct cw_reader_slot *s,
+    const uint8_t *buf, size_t len);
+int cw_reader_apdu_event(const struct cw_event *ev, uint8_t *rsp, size_t cap,
+    size_t *len);
+
+/* request.c: the slot that f names, or NULL and an ERROR on its way. */
+struct cw_reader_slot *cw_reader_request_slot(struct cw_reader *r,
+    const struct cw_frame *f, int err, uint8_t slot);
+
 /* engine.c */
 /* Adds a checked program; the queue has room. */
 void cw_reader_engine_add(struct cw_reader *r, struct cw_reader_slot *s,
@@ -328,6 +352,9 @@ void cw_reader_steps_activated(struct cw_reader *r, struct cw_reader_slot *s,
     enum cw_outcome outcome);
 void cw_reader_steps_command_event(struct cw_reader *r,
     struct cw_reader_slot *s, const struct cw_event *ev);
+/* Begins a command that is no step: 0, or CW_E* when nothing was begun. */
+int cw_reader_steps_raw(struct cw_reader *r, struct cw_reader_slot *s,
+    const uint8_t *apdu, size_t len);
 
 /* result.c */
 /* Opens a result; there is always a free one (checked when a RUN comes in). */

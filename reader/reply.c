@@ -146,6 +146,8 @@ slot_flush(struct cw_reader *r, struct cw_reader_slot *s)
 		ask_out(r, s);
 		return true;
 	}
+	if (cw_reader_raw_flush(r, s))
+		return true;
 	k = cw_reader_result_unsent(s);
 	if (k == NULL)
 		return false;

@@ -37,6 +37,16 @@ req_malformed(struct cw_reader *r, const struct cw_frame *f, int err)
 	cw_reader_reply_error(r, f->id, err, buf);
 }
 
+struct cw_reader_slot *
+cw_reader_request_slot(struct cw_reader *r, const struct cw_frame *f, int err,
+    uint8_t slot)
+{
+	if (err >= 0)
+		return slot_named(r, f->id, slot);
+	req_malformed(r, f, err);
+	return NULL;
+}
+
 static void
 req_hello(struct cw_reader *r, const struct cw_frame *f)
 {
@@ -59,6 +69,12 @@ run_refuse(const struct cw_reader_slot *s, const struct cw_rl_run *m,
 	uint16_t bad = 0;
 	int err;
 
+	if (s->raw.held || s->raw.op != CW_RAW_NONE ||
+	    s->raw.owed != CW_RAW_OWE_NOTHING) {
+		cw_reader_text_str(t, "the slot is worked card by card; power "
+		    "its card off first");
+		return CW_EBUSY;
+	}
 	if (s->present == 0) {
 		cw_reader_text_str(t, "no card in the slot; feed one first");
 		return CW_EREMOVED;
@@ -293,6 +309,11 @@ static const struct {
 	{ CW_RL_ABORT, req_abort },
 	{ CW_RL_RESULT_ACK, req_result_ack },
 	{ CW_RL_QUERY, req_query },
+	{ CW_RL_CARD_POWER, cw_reader_raw_power },
+	{ CW_RL_CARD_QUERY, cw_reader_raw_query },
+	{ CW_RL_CARD_PARAMS, cw_reader_raw_params },
+	{ CW_RL_CARD_APDU, cw_reader_raw_apdu },
+	{ CW_RL_CARD_ABORT, cw_reader_raw_abort },
 };
 
 void

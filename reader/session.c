@@ -80,9 +80,11 @@ cw_reader_session_lost(struct cw_reader *r, bool close, const char *why)
 	cw_reader_store_drop(r);
 	cw_reader_update_drop(r);
 	r->orphan_us = r->now_us + r->cfg.orphan_ms * 1000ull;
-	for (i = 0; i < r->cfg.slot_cnt; i++)
+	for (i = 0; i < r->cfg.slot_cnt; i++) {
+		cw_reader_raw_drop(r, &r->slot[i]);
 		cw_reader_engine_drop_all(r, &r->slot[i], true,
 		    CW_OUT_SKIPPED);
+	}
 }
 
 /* Everything that a terminal must hear after HELLO is marked as owed. */
@@ -103,6 +105,7 @@ session_start(struct cw_reader *r, int conn, const struct cw_rl_hello *h,
 	for (i = 0; i < r->cfg.slot_cnt; i++) {
 		struct cw_reader_slot *s = &r->slot[i];
 
+		cw_reader_raw_drop(r, s);
 		s->announce = true;
 		s->ask_owed = s->state == CW_SLOT_ASK;
 		for (k = 0; k < CW_READER_KEPT_MAX; k++)

@@ -44,6 +44,7 @@
  *	ASK, DELAY	a program runs; only its deadline is awaited
  *	DEACTIVATE	power-down is awaited, with a deadline
  *	all but ASK, DELAY: op NONE means no deadline
+ *	a request card by card (raw.c) counts as a program; none is queued then
  *	always: no program byte stands in a free part of queue_mem; command and
  *	response buffers are blank when no program runs
  */
@@ -105,7 +106,8 @@ cw_reader_slot_init(struct cw_reader *r, uint8_t idx)
 	memset(s->kept, 0, CW_READER_KEPT_MAX * sizeof *s->kept);
 	s->due_us = UINT64_MAX;
 	s->ta1 = 0x11;
-	present = r->cfg.card->present(r->cfg.dev, idx);
+	s->raw.wait_us = UINT64_MAX;
+	present = cw_reader_apdu_present(r, idx);
 	s->present = present == 0 || present == 1 ? (uint8_t)present : 2;
 	s->state = s->present != 0 ? CW_SLOT_READY : CW_SLOT_EMPTY;
 	s->card_session = s->present != 0;
@@ -134,7 +136,10 @@ slot_settle(struct cw_reader *r, struct cw_reader_slot *s)
 	s->power_out = 0;
 	s->atr.raw_len = 0;
 	s->ta1 = 0x11;
+	s->raw.held = false;
 	cw_reader_slot_rest(r, s);
+	if (s->raw.op != CW_RAW_NONE)
+		cw_reader_raw_settled(r, s);
 	if (s->running && s->ending)
 		cw_reader_engine_close(r, s);
 	else if (s->running)
@@ -149,7 +154,7 @@ cw_reader_slot_off(struct cw_reader *r, struct cw_reader_slot *s)
 
 	cw_reader_line_stop(r, s);
 	cw_reader_slot_set(r, s, CW_SLOT_DEACTIVATE);
-	err = r->cfg.card->power(r->cfg.dev, s->idx, 0);
+	err = cw_reader_apdu_off(r, s->idx);
 	if (err < 0) {
 		cw_reader_log(r, 0, "slot.power-off-failed", s,
 		    cw_err_name(err));
@@ -182,6 +187,7 @@ cw_reader_slot_card(struct cw_reader *r, struct cw_reader_slot *s,
 	cw_reader_engine_drop_all(r, s, false, CW_OUT_SKIPPED);
 	if (inserted)
 		s->card_session++;
+	cw_reader_raw_gone(r, s);
 	if (s->running && !s->ending)
 		cw_reader_engine_end(r, s, CW_OUT_REMOVED);
 	else if (s->state == CW_SLOT_IDLE)
@@ -194,7 +200,9 @@ static void
 slot_overcurrent(struct cw_reader *r, struct cw_reader_slot *s)
 {
 	cw_reader_log(r, 1, "slot.overcurrent", s, NULL);
-	if (s->running && !s->ending)
+	if (s->raw.op != CW_RAW_NONE)
+		cw_reader_raw_fail(r, s, CW_EIO);
+	else if (s->running && !s->ending)
 		cw_reader_engine_end(r, s, CW_OUT_OVERCURRENT);
 	else if (s->state == CW_SLOT_IDLE)
 		cw_reader_slot_off(r, s);
@@ -206,6 +214,8 @@ op_of(enum cw_event_kind kind)
 {
 	if (kind == CW_EV_POWERED)
 		return CW_ROP_POWER;
+	if (kind == CW_EV_APDU)
+		return CW_ROP_APDU;
 	if (kind == CW_EV_SENT || kind == CW_EV_NACK)
 		return CW_ROP_SEND;
 	return CW_ROP_RECV;
@@ -299,7 +309,7 @@ cw_reader_slot_tick(struct cw_reader *r, struct cw_reader_slot *s)
 	if (s->op == CW_ROP_POWER) {
 		ev.kind = CW_EV_POWERED;
 		ev.err = CW_ETIMEOUT;
-	} else if (s->op == CW_ROP_SEND || s->op == CW_ROP_RECV) {
+	} else if (s->op != CW_ROP_TIMER && s->op != CW_ROP_NONE) {
 		ev.kind = CW_EV_SILENT;
 	}
 	if (s->op != CW_ROP_TIMER)
@@ -335,6 +345,8 @@ blank(const uint8_t *p, size_t len)
 static void
 memory_check(const struct cw_reader *r, const struct cw_reader_slot *s)
 {
+	bool raw = s->raw.op == CW_RAW_APDU || s->raw.cmd_len > 0 ||
+	    s->raw.rsp_len > 0;
 	uint8_t used = 0, i;
 
 	for (i = 0; i < s->job_cnt; i++) {
@@ -342,10 +354,10 @@ memory_check(const struct cw_reader *r, const struct cw_reader_slot *s)
 		used = (uint8_t)(used | 1u << s->job[i].mem);
 	}
 	CW_ASSERT(used == s->mem_used);
-	for (i = 0; i < CW_RLINK_QUEUE; i++)
+	for (i = 0; i < CW_RLINK_QUEUE && !raw; i++)
 		CW_ASSERT((used >> i & 1u) != 0 ||
 		    blank(cw_reader_engine_mem(r, s, i), CW_PROG_MAX));
-	if (!s->running || s->ending) {
+	if (!raw && (!s->running || s->ending)) {
 		CW_ASSERT(blank(s->cmd[0], sizeof s->cmd));
 		CW_ASSERT(blank(s->chars, sizeof s->chars));
 		CW_ASSERT(blank(s->rsp, sizeof s->rsp));
@@ -363,7 +375,8 @@ cw_reader_slot_check(const struct cw_reader *r, const struct cw_reader_slot *s)
 
 	CW_ASSERT(!rest || (s->job_cnt == 0 && !s->running));
 	CW_ASSERT(!rest || (s->op == CW_ROP_NONE && s->due_us == UINT64_MAX));
-	CW_ASSERT(!line || (s->running && !s->ending && s->powered));
+	CW_ASSERT(!line || (((s->running && !s->ending) ||
+	    s->raw.op != CW_RAW_NONE) && s->powered));
 	CW_ASSERT(!line || (s->op != CW_ROP_NONE && s->due_us != UINT64_MAX));
 	CW_ASSERT(!wait || (s->running && !s->ending));
 	CW_ASSERT(!wait || (s->op == CW_ROP_TIMER && s->due_us != UINT64_MAX));
@@ -378,5 +391,6 @@ cw_reader_slot_check(const struct cw_reader *r, const struct cw_reader_slot *s)
 	    s->kept[s->run].state == CW_KEPT_OPEN);
 	CW_ASSERT(s->job_cnt + cw_reader_result_done_cnt(s) <=
 	    CW_READER_KEPT_MAX);
+	cw_reader_raw_check(r, s);
 	memory_check(r, s);
 }

@@ -59,19 +59,36 @@ sw_outcome(const struct cw_prog_step *st)
 static void
 command_drive(struct cw_reader *r, struct cw_reader_slot *s);
 
-/* Begins one command in the card's protocol: 0, or what the engine says. */
+/* Where the answer goes. */
+static uint8_t *
+command_room(const struct cw_reader *r, struct cw_reader_slot *s, size_t *cap)
+{
+	if (s->raw.op == CW_RAW_APDU)
+		return cw_reader_raw_room(r, s, cap);
+	*cap = sizeof s->rsp;
+	return s->rsp;
+}
+
+/*
+ * Begins one command in the card's protocol: 0, or what the engine says.  At a
+ * station that works by APDUs it is on its way then.
+ */
 static int
-command_start(const struct cw_reader *r, struct cw_reader_slot *s,
+command_start(struct cw_reader *r, struct cw_reader_slot *s,
     const uint8_t *apdu, size_t len)
 {
 	struct cw_t0_cfg cfg = { cw_reader_line_wt(s), 0, false };
+	struct cw_apdu a;
+	size_t cap;
+	uint8_t *rsp = command_room(r, s, &cap);
 
 	s->command_us = r->now_us;
+	if (r->cfg.apdu != NULL)
+		return cw_apdu_parse(&a, apdu, len) < 0 ? CW_EFORMAT :
+		    cw_reader_apdu_send(r, s, apdu, len);
 	if (s->line.t1)
-		return cw_t1_start(&s->t1, apdu, len, s->rsp, sizeof s->rsp,
-		    &s->out);
-	return cw_t0_start(&s->t0, &cfg, apdu, len, s->rsp, sizeof s->rsp,
-	    &s->out);
+		return cw_t1_start(&s->t1, apdu, len, rsp, cap, &s->out);
+	return cw_t0_start(&s->t0, &cfg, apdu, len, rsp, cap, &s->out);
 }
 
 /* The next block of a LOAD, or the end of the step. */
@@ -161,6 +178,8 @@ command_drive(struct cw_reader *r, struct cw_reader_slot *s)
 {
 	int err = 0;
 
+	if (s->op == CW_ROP_APDU)
+		return;
 	switch (s->out.want) {
 	case CW_TPDU_SEND:
 		if ((s->step.flags & CW_STEP_PERSONAL) != 0)
@@ -174,7 +193,10 @@ command_drive(struct cw_reader *r, struct cw_reader_slot *s)
 		    s->out.wait_etu);
 		break;
 	case CW_TPDU_DONE:
-		apdu_done(r, s);
+		if (s->raw.op != CW_RAW_NONE && s->out.rsp_len >= 2)
+			cw_reader_raw_answer(r, s, s->out.rsp_len);
+		else
+			apdu_done(r, s);
 		break;
 	case CW_TPDU_FAIL:
 		err = s->out.err < 0 ? s->out.err : CW_EPROTO;
@@ -212,12 +234,33 @@ tpdu_event(const struct cw_reader_slot *s, const struct cw_event *ev,
 	return t->kind != CW_TPDU_EV_TIMEOUT || !sending;
 }
 
+/* The answer of a station that works by APDUs. */
+static void
+command_answer(struct cw_reader *r, struct cw_reader_slot *s,
+    const struct cw_event *ev)
+{
+	size_t cap;
+	uint8_t *rsp = command_room(r, s, &cap);
+	int err;
+
+	memset(&s->out, 0, sizeof s->out);
+	err = cw_reader_apdu_event(ev, rsp, cap, &s->out.rsp_len);
+	s->out.want = err < 0 ? CW_TPDU_FAIL : CW_TPDU_DONE;
+	s->out.err = err;
+	command_drive(r, s);
+}
+
 void
 cw_reader_steps_command_event(struct cw_reader *r, struct cw_reader_slot *s,
     const struct cw_event *ev)
 {
 	struct cw_tpdu_ev t;
 	size_t i;
+
+	if (r->cfg.apdu != NULL) {
+		command_answer(r, s, ev);
+		return;
+	}
 
 	/* A board that is stuck in a send, or that says what cannot be. */
 	if (!tpdu_event(s, ev, &t)) {
@@ -256,6 +299,10 @@ cw_reader_steps_activated(struct cw_reader *r, struct cw_reader_slot *s,
 	const struct cw_prog_step *st = &s->step;
 	uint8_t i, n = st->u.reset.n;
 
+	if (s->raw.op != CW_RAW_NONE) {
+		cw_reader_raw_end(r, s, outcome);
+		return;
+	}
 	if (outcome == CW_OUT_GOOD && s->atr.raw_len < n)
 		outcome = CW_OUT_ATR_OTHER;
 	for (i = 0; outcome == CW_OUT_GOOD && i < n; i++)
@@ -285,7 +332,7 @@ card_ready(struct cw_reader *r, struct cw_reader_slot *s)
 	enum cw_outcome outcome = card_usable(s);
 	int err;
 
-	if (outcome != CW_OUT_GOOD)
+	if (outcome != CW_OUT_GOOD || r->cfg.apdu != NULL)
 		return outcome;
 	if (!s->atr.specific && !s->pps_done && s->protocol != s->atr.first_t)
 		return CW_OUT_PROTO;
@@ -318,6 +365,23 @@ step_apdu(struct cw_reader *r, struct cw_reader_slot *s)
 	}
 	cw_reader_slot_set(r, s, CW_SLOT_COMMAND);
 	command_drive(r, s);
+}
+
+int
+cw_reader_steps_raw(struct cw_reader *r, struct cw_reader_slot *s,
+    const uint8_t *apdu, size_t len)
+{
+	enum cw_outcome outcome = card_ready(r, s);
+	int err;
+
+	if (outcome != CW_OUT_GOOD)
+		return outcome == CW_OUT_PROTO ? CW_EUNSUPPORTED : CW_EIO;
+	err = command_start(r, s, apdu, len);
+	if (err < 0)
+		return err;
+	cw_reader_slot_set(r, s, CW_SLOT_COMMAND);
+	command_drive(r, s);
+	return 0;
 }
 
 static void

@@ -27,6 +27,11 @@ static union {
 	struct cw_rl_update_begin update_begin;
 	struct cw_rl_update_end update_end;
 	struct cw_rl_update_ok update_ok;
+	struct cw_rl_card_power card_power;
+	struct cw_rl_card_params card_params;
+	struct cw_rl_card_data card_data;
+	struct cw_rl_card_state card_state;
+	struct cw_rl_card_wait card_wait;
 } m;
 
 /* What decodes must encode to the bytes it came from. */
@@ -70,6 +75,17 @@ terminal_side(uint8_t type, const uint8_t *body, size_t len)
 	case CW_RL_CONTINUE:
 		TRY(continue, cont);
 		break;
+	case CW_RL_CARD_POWER:
+		TRY(card_power, card_power);
+		break;
+	case CW_RL_CARD_PARAMS:
+		TRY(card_params, card_params);
+		break;
+	case CW_RL_CARD_APDU:
+		if (cw_rl_get_card_data(&m.card_data, body, len) == 0)
+			same(cw_rl_put_card_data(out, sizeof out, 1, type,
+			    &m.card_data), body, len);
+		break;
 	case CW_RL_QUERY:
 		if (cw_rl_get_slot_attempt(&m.slot_attempt, body, len) == 0)
 			same(cw_rl_put_slot_attempt(out, sizeof out, 1, type,
@@ -109,6 +125,12 @@ reader_side(uint8_t type, const uint8_t *body, size_t len)
 		break;
 	case CW_RL_SLOT:
 		TRY(slot, slot);
+		break;
+	case CW_RL_CARD_STATE:
+		TRY(card_state, card_state);
+		break;
+	case CW_RL_CARD_WAIT:
+		TRY(card_wait, card_wait);
 		break;
 	default:
 		break;

@@ -58,7 +58,15 @@
 	X(UPDATE_BEGIN, 0x30) \
 	X(UPDATE_DATA, 0x31) \
 	X(UPDATE_END, 0x32) \
-	X(UPDATE_OK, 0xB0)
+	X(UPDATE_OK, 0xB0) \
+	X(CARD_POWER, 0x40) \
+	X(CARD_QUERY, 0x41) \
+	X(CARD_PARAMS, 0x42) \
+	X(CARD_APDU, 0x43) \
+	X(CARD_ABORT, 0x44) \
+	X(CARD_STATE, 0xC0) \
+	X(CARD_RSP, 0xC1) \
+	X(CARD_WAIT, 0xC2)
 
 enum cw_rl_type {
 #define X(name, value) CW_RL_##name = (value),
@@ -209,6 +217,56 @@ struct cw_rl_slot {
 };
 
 /*
+ * Card by card: what a PC/SC driver needs, after USB CCID 1.1, clause 6.  A slot
+ * whose card was powered this way is held: RUN is refused (EBUSY) until it is
+ * powered off, removed, or the link is lost.  While programs are queued these are
+ * refused.  One request per slot at a time; CARD_ABORT and CARD_QUERY always.
+ */
+#define CW_RL_CARD_DATA_MAX 16000	/* of an APDU or answer in one message */
+#define CW_RL_CARD_ANY 0xFF		/* protocol: none, or the reader chooses */
+
+enum cw_rl_card_action { CW_RL_CARD_OFF, CW_RL_CARD_COLD, CW_RL_CARD_WARM };
+struct cw_rl_card_power {
+	uint8_t slot;
+	uint8_t action;		/* enum cw_rl_card_action */
+};
+struct cw_rl_card_params {
+	uint8_t slot;
+	uint8_t protocol;	/* 0, 1 or CW_RL_CARD_ANY */
+	uint8_t ta1_max;	/* no faster than this F and D; 0: no such limit */
+};
+/* CARD_APDU and CARD_RSP: a part; all parts of one APDU carry the same id. */
+struct cw_rl_card_data {
+	uint8_t slot;
+	bool more;		/* another part follows */
+	const uint8_t *buf;	/* borrowed */
+	uint16_t len;		/* 1..CW_RL_CARD_DATA_MAX */
+};
+enum cw_rl_card_flag {
+	CW_RL_CARD_POWERED = 0x01,
+	CW_RL_CARD_HELD = 0x02,	/* by this link, card by card */
+};
+/* CARD_STATE answers CARD_POWER, CARD_QUERY, CARD_PARAMS and CARD_ABORT. */
+struct cw_rl_card_state {
+	uint8_t slot;
+	uint8_t present;	/* as in SLOT */
+	uint8_t flags;		/* enum cw_rl_card_flag */
+	uint32_t card_session;
+	uint8_t protocol;	/* in force: 0, 1, or CW_RL_CARD_ANY: none */
+	uint8_t ta1;		/* F and D in force */
+	uint32_t clk_hz;	/* 0: not known, the station works by APDUs */
+	uint16_t etu_clk;	/* clocks per etu; 0 likewise */
+	uint32_t apdu_max;	/* bytes of a command and its answer together */
+	uint8_t atr_len;	/* 0..33 */
+	uint8_t atr[33];
+};
+/* CARD_WAIT: the request of this id is not done yet; every second. */
+struct cw_rl_card_wait {
+	uint8_t slot;
+	uint32_t ms;		/* since it began */
+};
+
+/*
  * Encoders write a whole frame (header included) to out and return its length;
  * CW_EFULL; CW_EINVAL for a field out of its range (a slot above the maximum, a
  * name with control characters), which the peer's decoder would refuse; control
@@ -237,6 +295,14 @@ int cw_rl_put_slot_attempt(uint8_t *out, size_t cap, uint32_t id, uint8_t type, 
 int cw_rl_put_ask(uint8_t *out, size_t cap, uint32_t id, const struct cw_rl_ask *m);
 int cw_rl_put_result(uint8_t *out, size_t cap, uint32_t id, const struct cw_rl_result *m);
 int cw_rl_put_slot(uint8_t *out, size_t cap, uint32_t id, const struct cw_rl_slot *m);
+int cw_rl_put_card_power(uint8_t *out, size_t cap, uint32_t id, const struct cw_rl_card_power *m);
+int cw_rl_put_card_params(uint8_t *out, size_t cap, uint32_t id, const struct cw_rl_card_params *m);
+/* type: CARD_QUERY or CARD_ABORT */
+int cw_rl_put_card_slot(uint8_t *out, size_t cap, uint32_t id, uint8_t type, uint8_t slot);
+/* type: CARD_APDU or CARD_RSP */
+int cw_rl_put_card_data(uint8_t *out, size_t cap, uint32_t id, uint8_t type, const struct cw_rl_card_data *m);
+int cw_rl_put_card_state(uint8_t *out, size_t cap, uint32_t id, const struct cw_rl_card_state *m);
+int cw_rl_put_card_wait(uint8_t *out, size_t cap, uint32_t id, const struct cw_rl_card_wait *m);
 /* PING, PONG, STORE_END: empty bodies */
 int cw_rl_put_empty(uint8_t *out, size_t cap, uint32_t id, uint8_t type);
 
@@ -258,6 +324,12 @@ int cw_rl_get_slot_attempt(struct cw_rl_slot_attempt *m, const uint8_t *body, si
 int cw_rl_get_ask(struct cw_rl_ask *m, const uint8_t *body, size_t len);
 int cw_rl_get_result(struct cw_rl_result *m, const uint8_t *body, size_t len);
 int cw_rl_get_slot(struct cw_rl_slot *m, const uint8_t *body, size_t len);
+int cw_rl_get_card_power(struct cw_rl_card_power *m, const uint8_t *body, size_t len);
+int cw_rl_get_card_params(struct cw_rl_card_params *m, const uint8_t *body, size_t len);
+int cw_rl_get_card_slot(uint8_t *slot, const uint8_t *body, size_t len);
+int cw_rl_get_card_data(struct cw_rl_card_data *m, const uint8_t *body, size_t len);
+int cw_rl_get_card_state(struct cw_rl_card_state *m, const uint8_t *body, size_t len);
+int cw_rl_get_card_wait(struct cw_rl_card_wait *m, const uint8_t *body, size_t len);
 
 /* "RUN", "RESULT", ...; "?" for an unknown type. Static. */
 const char *cw_rl_type_name(uint8_t type);
