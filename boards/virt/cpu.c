@@ -219,7 +219,7 @@ vb_cpu_run(struct cw_vb *vb)
 	int no;
 
 	vb->stop_asked = false;
-	e = uc_emu_start(vb->uc, pc | 1, NEVER_PC, 0, vb->stepping ? 1 : 0);
+	e = uc_emu_start(vb->uc, pc | 1, NEVER_PC, 0, 0);
 	pc = vb_reg(vb, UC_ARM_REG_PC);
 	if (vb->trapped || vb->cut)
 		return;

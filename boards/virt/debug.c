@@ -52,17 +52,7 @@ cw_vb_mem_set(struct cw_vb *vb, uint32_t addr, const uint8_t *buf, size_t len)
 	return 0;
 }
 
-enum cw_vb_stop
-cw_vb_step(struct cw_vb *vb)
-{
-	enum cw_vb_stop stop;
-
-	vb->stepping = true;
-	stop = cw_vb_run(vb, CW_VB_NEVER - 1);
-	vb->stepping = false;
-	return stop == CW_VB_UNTIL ? CW_VB_BREAK : stop;
-}
-
+/* Before every instruction, while somebody wants to know. */
 static void
 on_code(uc_engine *uc, uint64_t addr, uint32_t size, void *user)
 {
@@ -70,6 +60,8 @@ on_code(uc_engine *uc, uint64_t addr, uint32_t size, void *user)
 	int i;
 
 	(void)size;
+	if (vb->stepping && vb->stepped++ > 0)
+		uc_emu_stop(uc);
 	for (i = 0; i < vb->brk_cnt; i++) {
 		if (vb->brk[i] == addr && !vb->stepping && addr != vb->resume_at) {
 			vb->broke = true;
@@ -77,6 +69,39 @@ on_code(uc_engine *uc, uint64_t addr, uint32_t size, void *user)
 		}
 	}
 	vb->resume_at = 0;
+}
+
+/* Code that is translated already does not call the hook: it goes. */
+static void
+watch(struct cw_vb *vb)
+{
+	bool want = vb->brk_cnt > 0 || vb->stepping;
+
+	if (want == vb->hook_code_on)
+		return;
+	if (want)
+		uc_hook_add(vb->uc, &vb->hook_code, UC_HOOK_CODE,
+		    (void *)(uintptr_t)on_code, vb, 1, 0);
+	else
+		uc_hook_del(vb->uc, vb->hook_code);
+	vb->hook_code_on = want;
+	uc_ctl_remove_cache(vb->uc, CW_BOARD_FLASH_BASE,
+	    CW_BOARD_FLASH_BASE + CW_VB_FLASH_LEN);
+	uc_ctl_remove_cache(vb->uc, CW_BOARD_RAM_BASE, CW_BOARD_RAM_BASE + CW_VB_RAM_LEN);
+}
+
+enum cw_vb_stop
+cw_vb_step(struct cw_vb *vb)
+{
+	enum cw_vb_stop stop;
+
+	vb->stepping = true;
+	vb->stepped = 0;
+	watch(vb);
+	stop = cw_vb_run(vb, CW_VB_NEVER - 1);
+	vb->stepping = false;
+	watch(vb);
+	return stop == CW_VB_UNTIL ? CW_VB_BREAK : stop;
 }
 
 int
@@ -93,12 +118,13 @@ cw_vb_break_set(struct cw_vb *vb, uint32_t addr, bool on)
 	} else if (!on && i < vb->brk_cnt) {
 		vb->brk[i] = vb->brk[--vb->brk_cnt];
 	}
-	if (vb->brk_cnt > 0 && !vb->hook_code_on)
-		vb->hook_code_on = uc_hook_add(vb->uc, &vb->hook_code, UC_HOOK_CODE,
-		    (void *)(uintptr_t)on_code, vb, 1, 0) == UC_ERR_OK;
-	if (vb->brk_cnt == 0 && vb->hook_code_on) {
-		uc_hook_del(vb->uc, vb->hook_code);
-		vb->hook_code_on = false;
-	}
+	watch(vb);
 	return 0;
+}
+
+void
+cw_vb_break_clear(struct cw_vb *vb)
+{
+	while (vb->brk_cnt > 0)
+		cw_vb_break_set(vb, vb->brk[0], false);
 }

@@ -14,6 +14,7 @@
 #include "boards/host/host.h"
 #include "console.h"
 #include "cw/err.h"
+#include "gdb.h"
 #include "link.h"
 #include "net.h"
 
@@ -33,6 +34,7 @@ struct options {
 	double speed;		/* 0: as fast as it goes while there is work */
 	uint64_t cut_at, stop_ms;
 	bool cut_torn;
+	uint16_t gdb_port;
 	uint8_t uid[12];
 };
 
@@ -42,6 +44,7 @@ struct board {
 	struct cw_vb_net *net;
 	struct cw_vb_console *console;
 	struct cw_vb_link *link[CW_VB_SLOTS];
+	struct cw_vb_gdb *gdb;
 	FILE *trace;
 	uint8_t *flash, *eeprom;
 	uint64_t wall0_ns, virt0;	/* where both clocks were alike */
@@ -69,6 +72,7 @@ static const char usage_text[] =
 "  --cut-at N          power cut at the N-th write to flash or EEPROM\n"
 "  --torn              that write is torn in the middle\n"
 "  --trace FILE        lines of what happens; - is standard error\n"
+"  --gdb PORT          wait for gdb there (target remote :PORT)\n"
 "  --uid HEX           unique id of the chip, 24 hex digits\n"
 "  --help, --version\n"
 "\n"
@@ -169,6 +173,7 @@ take_contact(struct options *o, const char *text)
 static int
 take_option(struct options *o, int c, const char *arg)
 {
+	uint64_t v = 0;
 	int err = 0;
 
 	switch (c) {
@@ -184,6 +189,10 @@ take_option(struct options *o, int c, const char *arg)
 	case 'n': err = take_u64(&o->cut_at, "--cut-at", arg); break;
 	case 'T': o->cut_torn = true; break;
 	case 't': o->trace = arg; break;
+	case 'g':
+		err = take_u64(&v, "--gdb", arg);
+		o->gdb_port = (uint16_t)v;
+		break;
 	case 'u': err = take_uid(o, arg); break;
 	default: err = -1; break;
 	}
@@ -200,6 +209,7 @@ take_options(struct options *o, int argc, char **argv)
 		{ "console", 1, NULL, 'C' }, { "speed", 1, NULL, 's' },
 		{ "stop-ms", 1, NULL, 'S' }, { "cut-at", 1, NULL, 'n' },
 		{ "torn", 0, NULL, 'T' }, { "trace", 1, NULL, 't' },
+		{ "gdb", 1, NULL, 'g' },
 		{ "uid", 1, NULL, 'u' },
 		{ "help", 0, NULL, 'h' }, { "version", 0, NULL, 'V' },
 		{ NULL, 0, NULL, 0 },
@@ -333,6 +343,7 @@ close_board(struct board *b)
 {
 	int i;
 
+	cw_vb_gdb_close(b->gdb);
 	cw_vb_free(b->vb);
 	for (i = 0; i < CW_VB_SLOTS; i++)
 		cw_vb_link_close(b->link[i]);
@@ -482,7 +493,8 @@ run(struct board *b)
 		to = due(b);
 		if ((b->o.speed <= 0 && cw_vb_busy(b->vb)) || to > now + slice)
 			to = now + slice;
-		code = ended(b, cw_vb_run(b->vb, to));
+		code = ended(b, b->gdb != NULL ? cw_vb_gdb_run(b->gdb, to) :
+		    cw_vb_run(b->vb, to));
 		if (code >= 0)
 			return code;
 		if (wait_for_world(b, idle_for(b)))
@@ -515,7 +527,9 @@ main(int argc, char **argv)
 		return 1;
 	}
 	cw_vb_power_on(b.vb);
-	code = run(&b);
+	if (b.o.gdb_port != 0)
+		b.gdb = cw_vb_gdb_open(b.vb, b.o.gdb_port);
+	code = b.o.gdb_port != 0 && b.gdb == NULL ? 1 : run(&b);
 	close_board(&b);
 	return code;
 }

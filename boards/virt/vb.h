@@ -217,5 +217,6 @@ int cw_vb_mem_set(struct cw_vb *vb, uint32_t addr, const uint8_t *buf, size_t le
 /* One instruction (or one exception entry), and breakpoints by address. */
 enum cw_vb_stop cw_vb_step(struct cw_vb *vb);
 int cw_vb_break_set(struct cw_vb *vb, uint32_t addr, bool on);
+void cw_vb_break_clear(struct cw_vb *vb);
 
 #endif

@@ -236,6 +236,7 @@ struct cw_vb {
 	uint32_t brk[32];
 	int brk_cnt;
 	bool stepping, bus_is_ours;
+	unsigned stepped;
 	uc_hook hook_code;
 	bool hook_code_on;
 	uint32_t resume_at;	/* a breakpoint there does not count once */
