@@ -25,9 +25,10 @@
 #define AHEAD 4
 #define RESTART_MS 60000u
 #define RETRY_MS 1000u
+#define STAY_MS 1000u
 #define ANSWER_MS 8000u	/* connect, handshake, HELLO_OK */
 
-enum phase { HELLO, BEGIN, DATA, END, RESTART, DONE, FAILED };
+enum phase { HELLO, BEGIN, DATA, END, RESTART, SERVED, DONE, FAILED };
 
 struct job {
 	struct cw_cli *cli;
@@ -146,7 +147,9 @@ hello_ok(struct job *j, const struct cw_frame *f)
 		else
 			printf("%s serves again, with %s\n", j->identity,
 			    ok.firmware);
-		stop(j, CW_EXIT_OK);
+		/* Being linked is what confirms the new program: stay a while. */
+		j->phase = SERVED;
+		wait_for(j, STAY_MS);
 	}
 }
 
@@ -178,7 +181,7 @@ on_frame(struct cw_conn *c, void *ctx, const struct cw_frame *f)
 	struct cw_rl_refuse no;
 
 	(void)c;
-	if (j->phase != RESTART)
+	if (j->phase != RESTART && j->phase != SERVED)
 		wait_for(j, SILENCE_MS);
 	switch (f->type) {
 	case CW_RL_HELLO_OK:
@@ -213,6 +216,10 @@ on_closed(struct cw_conn *c, void *ctx, int err, const char *text)
 	j->conn = NULL;
 	if (j->phase == DONE || j->phase == FAILED)
 		return;
+	if (j->phase == SERVED) {
+		stop(j, CW_EXIT_OK);
+		return;
+	}
 	if (j->phase == RESTART) {
 		wait_for(j, RETRY_MS);
 		return;
@@ -226,6 +233,10 @@ on_timer(uv_timer_t *t)
 {
 	struct job *j = t->data;
 
+	if (j->phase == SERVED) {
+		stop(j, CW_EXIT_OK);
+		return;
+	}
 	if (j->phase != RESTART) {
 		stop(j, cw_cli_fail(CW_EXIT_CONNECT, "%s does not answer; it goes on "
 		    "with its present program", j->identity));

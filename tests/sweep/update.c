@@ -333,13 +333,13 @@ sweep(const struct scenario *sc, long first, long step, long step2)
 /*
  *	update			sampled
  *	update whole [N I]	a full slot at every point; part I of N
- *	update pairs		a small image, every pair of points
+ *	update pairs [N]	a small image, each N-th second point of every first
  */
 int
 main(int argc, char **argv)
 {
 	const char *mode = argc > 1 ? argv[1] : "";
-	long n = argc > 3 ? atol(argv[2]) : 1, part = argc > 3 ? atol(argv[3]) : 0;
+	long n = argc > 2 ? atol(argv[2]) : 1, part = argc > 3 ? atol(argv[3]) : 0;
 	bool whole = strcmp(mode, "whole") == 0, pairs = strcmp(mode, "pairs") == 0;
 	unsigned long cnt = 0, big = 0;
 	size_t i;
@@ -351,7 +351,7 @@ main(int argc, char **argv)
 		images_make(FLASH_PAGE + 100);
 		for (i = 0; i < SCENARIO_CNT; i++)
 			cnt += sweep(&scenarios[i], 0, pairs ? 1 : 5,
-			    pairs ? 1 : 1499);
+			    pairs ? n : 1499);
 		printf("update: %lu cuts with a small image\n", cnt);
 	}
 	if (!pairs) {
