@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -225,6 +226,8 @@ burn(const struct cw_sim_card_config *card, uint32_t len, int slots)
 	struct cw_boot_job job = { .len = len, .block_len = 249 };
 	struct cw_prog_builder b;
 	struct cw_vb_line_stat st;
+	uint64_t virt = cw_vb_now(fw.rig.vb);
+	clock_t cpu = clock();
 	uint32_t i;
 	int n, s;
 
@@ -255,6 +258,10 @@ burn(const struct cw_sim_card_config *card, uint32_t len, int slots)
 		assert_int_equal(st.violations, 0);
 		assert_true((double)st.least / (double)(st.used - st.busy) >= 0.9);
 	}
+	virt = cw_vb_now(fw.rig.vb) - virt;
+	cpu = clock() - cpu;
+	printf("the board ran %.2f times as fast as a real one\n", (double)virt /
+	    (double)CW_VB_HZ / ((double)cpu / CLOCKS_PER_SEC));
 }
 
 static void
