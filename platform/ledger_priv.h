@@ -77,6 +77,8 @@ struct cw_ledger {
 	bool held_known;
 	unsigned int held;		/* terminals that have to tell first */
 	bool hold_due;			/* all are to connect anew after the commit */
+	bool order_known;		/* within one flush: order as last read */
+	struct cw_st_order order;
 	struct cw_st_move cancel;	/* the order being cancelled in steps */
 	uint8_t sealed[LG_PAYLOAD_MAX + CW_SEAL_OVERHEAD];
 	uint8_t pkg[CW_PKG_HDR + LG_PAYLOAD_MAX];

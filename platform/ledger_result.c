@@ -63,6 +63,19 @@ after_wrong(const struct cw_st_order *o, struct cw_st_record *rec,
 	return CW_REC_WAITING;
 }
 
+/* The order as it is in this flush, read once: its counts are not kept up. */
+static int
+order_now(struct cw_ledger *l, uint64_t id, const struct cw_st_order **o)
+{
+	int err = 0;
+
+	if (!l->order_known || l->order.id != id)
+		err = l->ops->order_get(l->h, id, &l->order);
+	l->order_known = err == 0;
+	*o = &l->order;
+	return err;
+}
+
 /* Moves a LEASED record on; CANCELLED and ISSUED take the payload with them. */
 static int
 end_lease(struct cw_ledger *l, struct cw_st_record *rec,
@@ -74,8 +87,6 @@ end_lease(struct cw_ledger *l, struct cw_st_record *rec,
 		to = CW_REC_CANCELLED;
 	rec->state = to;
 	err = l->ops->record_set(l->h, CW_REC_LEASED, rec);
-	if (err == 0 && (to == CW_REC_ISSUED || to == CW_REC_CANCELLED))
-		err = l->ops->payload_destroy(l->h, rec->order, rec->record);
 	l->work = l->work || to == CW_REC_WAITING;
 	cw_lg_touch(l, rec->order);
 	return err;
@@ -239,8 +250,6 @@ adopt(struct cw_ledger *l, struct lg_term *t, const struct cw_pl_result *m,
 	if (rec->state == CW_REC_WAITING && is_ending(l, &o))
 		rec->state = CW_REC_CANCELLED;
 	err = l->ops->record_set(l->h, was, rec);
-	if (err == 0 && (rec->state == CW_REC_ISSUED || rec->state == CW_REC_CANCELLED))
-		err = l->ops->payload_destroy(l->h, rec->order, rec->record);
 	cw_lg_touch(l, rec->order);
 	return err;
 }
@@ -271,7 +280,7 @@ static int
 record_result(struct cw_ledger *l, struct lg_term *t, const struct cw_pl_result *m)
 {
 	struct cw_st_record rec;
-	struct cw_st_order o;
+	const struct cw_st_order *o;
 	struct cw_st_result r;
 	int err;
 
@@ -286,7 +295,7 @@ record_result(struct cw_ledger *l, struct lg_term *t, const struct cw_pl_result 
 	if (rec.state != CW_REC_LEASED || rec.epoch != m->epoch ||
 	    rec.term != t->row.id)
 		return record_other(l, t, m, &r, &rec);
-	err = l->ops->order_get(l->h, m->order, &o);
+	err = order_now(l, m->order, &o);
 	if (err == 0)
 		err = l->ops->result_add(l->h, &r);
 	if (err < 0)
@@ -296,10 +305,10 @@ record_result(struct cw_ledger *l, struct lg_term *t, const struct cw_pl_result 
 	rec.outcome = r.outcome;
 	rec.sw = r.sw;
 	if (r.verdict == CW_CARD_GOOD)
-		return end_lease(l, &rec, &o, CW_REC_ISSUED);
+		return end_lease(l, &rec, o, CW_REC_ISSUED);
 	if (r.verdict == CW_CARD_NONE)
-		return end_lease(l, &rec, &o, CW_REC_WAITING);
-	return end_lease(l, &rec, &o, after_wrong(&o, &rec, m));
+		return end_lease(l, &rec, o, CW_REC_WAITING);
+	return end_lease(l, &rec, o, after_wrong(o, &rec, m));
 }
 
 static int
@@ -372,6 +381,7 @@ apply_refused(struct cw_ledger *l, struct lg_term *t, const struct cw_pl_refused
 	o.state = CW_ORD_BLOCKED;
 	snprintf(o.reason, sizeof o.reason, "%.60s: %.130s", t->name, m->text);
 	cw_lg_take_back(l, o.id, 0);
+	l->order_known = false;
 	err = l->ops->order_put(l->h, &o);
 	if (err == 0)
 		err = cw_lg_event(l, o.id, "blocked: %.190s", o.reason);
@@ -387,6 +397,7 @@ cw_lg_apply_notes(struct cw_ledger *l)
 	unsigned int i;
 	int err = 0;
 
+	l->order_known = false;
 	for (i = 0; i < l->note_cnt && err == 0; i++) {
 		n = &l->note[i];
 		t = &l->term[n->term];

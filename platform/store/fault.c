@@ -84,9 +84,6 @@ MEMBER(record_find_fp,
 MEMBER(payload_get,
     (void *h, uint64_t order, uint64_t record, uint8_t *buf, size_t cap),
     (f->in->h, order, record, buf, cap))
-MEMBER(payload_destroy,
-    (void *h, uint64_t order, uint64_t record),
-    (f->in->h, order, record))
 MEMBER(result_add, (void *h, const struct cw_st_result *r), (f->in->h, r))
 MEMBER(result_list,
     (void *h, const struct cw_st_result_page *p, struct cw_st_result *out, size_t cap),
@@ -173,7 +170,6 @@ static const struct cw_store_ops fault_ops = {
 	.record_list = fault_record_list,
 	.record_find_fp = fault_record_find_fp,
 	.payload_get = fault_payload_get,
-	.payload_destroy = fault_payload_destroy,
 	.result_add = fault_result_add,
 	.result_list = fault_result_list,
 	.result_find_serial = fault_result_find_serial,

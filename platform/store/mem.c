@@ -247,7 +247,6 @@ static const struct cw_store_ops mem_ops = {
 	.record_list = cw_mem_record_list,
 	.record_find_fp = cw_mem_record_find_fp,
 	.payload_get = cw_mem_payload_get,
-	.payload_destroy = cw_mem_payload_destroy,
 	.result_add = cw_mem_result_add,
 	.result_list = cw_mem_result_list,
 	.result_find_serial = cw_mem_result_find_serial,

@@ -117,7 +117,6 @@ int cw_mem_record_list(void *h, uint64_t order, const struct cw_st_page *p,
     struct cw_st_record *out, size_t cap);
 int cw_mem_record_find_fp(void *h, const uint8_t fp[CW_FP_LEN], struct cw_st_record *r);
 int cw_mem_payload_get(void *h, uint64_t order, uint64_t record, uint8_t *buf, size_t cap);
-int cw_mem_payload_destroy(void *h, uint64_t order, uint64_t record);
 int cw_mem_result_add(void *h, const struct cw_st_result *r);
 int cw_mem_result_list(void *h, const struct cw_st_result_page *p, struct cw_st_result *out, size_t cap);
 int cw_mem_result_find_serial(void *h, const uint8_t *serial, size_t len,

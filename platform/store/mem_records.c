@@ -273,7 +273,11 @@ cw_mem_record_set(void *h, uint8_t was, const struct cw_st_record *r)
 	row->r.blanks = r->blanks;
 	row->r.outcome = r->outcome;
 	row->r.sw = r->sw;
-	return count_move(m, r->order, was, r->state, 1);
+	if (r->state == CW_REC_ISSUED || r->state == CW_REC_CANCELLED) {
+		row->r.has_payload = false;
+		err = cw_mem_drop(m, &row->payload);
+	}
+	return err < 0 ? err : count_move(m, r->order, was, r->state, 1);
 }
 
 int
@@ -425,27 +429,6 @@ cw_mem_payload_get(void *h, uint64_t order, uint64_t record, uint8_t *buf, size_
 		return CW_EFULL;
 	memcpy(buf, b->buf, b->len);
 	return (int)b->len;
-}
-
-int
-cw_mem_payload_destroy(void *h, uint64_t order, uint64_t record)
-{
-	struct mem *m = h;
-	struct mem_record *row;
-	long idx;
-	int err;
-
-	if (!m->in_txn)
-		return CW_ESTATE;
-	idx = cw_mem_find_record(m, order, record);
-	if (idx < 0)
-		return 0;
-	row = record_at(m, (size_t)idx);
-	err = cw_mem_keep(m, MEM_RECORDS, (size_t)idx);
-	if (err < 0)
-		return err;
-	row->r.has_payload = false;
-	return cw_mem_drop(m, &row->payload);
 }
 
 static void

@@ -217,7 +217,7 @@ begin_txn(struct sq *q, bool lazy)
 	st = cw_sq_use(q, SQ_BEGIN);
 	err = st == NULL ? cw_sq_err(q) : cw_sq_run(q, st);
 	q->in_txn = err == 0;
-	q->add_cnt = 0;
+	cw_sq_counts_drop(q);
 	return err;
 }
 
@@ -242,7 +242,7 @@ sq_rollback(void *h)
 	if (!q->in_txn)
 		return CW_ESTATE;
 	q->in_txn = false;
-	q->add_cnt = 0;
+	cw_sq_counts_drop(q);
 
 	/* A full disk or a failed write may have rolled back by itself. */
 	if (sqlite3_get_autocommit(q->db) != 0)
@@ -316,7 +316,6 @@ static const struct cw_store_ops sqlite_ops = {
 	.record_list = cw_sq_record_list,
 	.record_find_fp = cw_sq_record_find_fp,
 	.payload_get = cw_sq_payload_get,
-	.payload_destroy = cw_sq_payload_destroy,
 	.result_add = cw_sq_result_add,
 	.result_list = cw_sq_result_list,
 	.result_find_serial = cw_sq_result_find_serial,

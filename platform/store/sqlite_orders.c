@@ -424,6 +424,9 @@ cw_sq_term_sums(void *h, uint32_t term, struct cw_st_counts *c)
 	if (st == NULL)
 		return cw_sq_err(q);
 	memset(c, 0, sizeof *c);
+	n = cw_sq_settle(q);
+	if (n < 0)
+		return n;
 	(void)sqlite3_bind_int64(st, 1, term);
 	n = cw_sq_next(q, st);
 	if (n <= 0)

@@ -80,7 +80,8 @@
 	    "(r.state <> 5 AND o.state NOT IN (5, 8)))") \
 	X(RECORD_GET, SQ_RECORD_SELECT "WHERE id = ?1") \
 	X(RECORD_SET, "UPDATE records SET state = ?3, epoch = ?4, term = ?5, " \
-	    "tries = ?6, blanks = ?7, outcome = ?8, sw = ?9 " \
+	    "tries = ?6, blanks = ?7, outcome = ?8, sw = ?9, payload = " \
+	    "CASE WHEN ?3 IN (2, 5) THEN NULL ELSE payload END " \
 	    "WHERE id = ?1 AND state = ?2") \
 	X(MOVE_LIST, "SELECT id FROM records WHERE id > ?1 AND id <= ?2 AND " \
 	    "state = ?3 AND (?4 = 0 OR payload IS NOT NULL) ORDER BY id LIMIT ?5") \
@@ -96,18 +97,10 @@
 	X(RECORD_LIST, SQ_RECORD_SELECT "WHERE id > ?1 AND id <= ?2 AND " \
 	    "(?3 = 0 OR (1 << state) & ?3) ORDER BY id LIMIT ?4") \
 	X(PAYLOAD_GET, "SELECT payload FROM records WHERE id = ?1") \
-	X(PAYLOAD_DESTROY, "UPDATE records SET payload = NULL " \
-	    "WHERE id = ?1 AND payload IS NOT NULL") \
-	X(COUNT_MOVE, "UPDATE counts SET " \
-	    "r0 = r0 - (?2 = 0) * ?4 + (?3 = 0) * ?4, " \
-	    "r1 = r1 - (?2 = 1) * ?4 + (?3 = 1) * ?4, " \
-	    "r2 = r2 - (?2 = 2) * ?4 + (?3 = 2) * ?4, " \
-	    "r3 = r3 - (?2 = 3) * ?4 + (?3 = 3) * ?4, " \
-	    "r4 = r4 - (?2 = 4) * ?4 + (?3 = 4) * ?4, " \
-	    "r5 = r5 - (?2 = 5) * ?4 + (?3 = 5) * ?4 WHERE id = ?1") \
-	X(COUNT_RESULT, "UPDATE counts SET good = good + ?2, " \
-	    "reject = reject + ?3, doubted = doubted + ?4, none = none + ?5, " \
-	    "stray = stray + ?6 WHERE id = ?1") \
+	X(COUNT_ORDER, "UPDATE counts SET r0 = r0 + ?2, r1 = r1 + ?3, " \
+	    "r2 = r2 + ?4, r3 = r3 + ?5, r4 = r4 + ?6, r5 = r5 + ?7, " \
+	    "good = good + ?8, reject = reject + ?9, doubted = doubted + ?10, " \
+	    "none = none + ?11, stray = stray + ?12 WHERE id = ?1") \
 	X(COUNT_TERM, "UPDATE terminals SET good = good + ?2, " \
 	    "reject = reject + ?3, doubted = doubted + ?4, none = none + ?5 " \
 	    "WHERE id = ?1") \
@@ -165,14 +158,24 @@ enum sq_stmt {
 	SQ_CNT
 };
 
+#define SQ_ROWS_MAX 64
+#define SQ_TERM_COUNTS 4	/* by verdict, from CW_CARD_GOOD on */
+#define SQ_ORDER_COUNTS (CW_REC_CNT + SQ_TERM_COUNTS + 1)	/* and stray */
+
+struct sq_row {
+	uint64_t id;
+	int64_t v[SQ_ORDER_COUNTS];	/* in order of the columns */
+};
+
 struct sq {
 	struct cw_store s;	/* what the caller holds; s.h points back here */
 	sqlite3 *db;
 	sqlite3_stmt *stmt[SQ_CNT];
 	bool in_txn;
 	bool lazy;		/* commits do not sync the log now */
-	uint64_t add_order;	/* records added to this order in this */
-	uint32_t add_cnt;	/* transaction but not yet in its counts */
+	/* what this transaction has yet to add to counts and terminals */
+	unsigned int order_cnt, term_cnt;
+	struct sq_row order[SQ_ROWS_MAX], term[SQ_ROWS_MAX];
 };
 
 #define SQ_ID(order, record) ((sqlite3_int64)((order) << 32 | (record)))
@@ -186,8 +189,14 @@ int cw_sq_err(struct sq *q);
 int cw_sq_run(struct sq *q, sqlite3_stmt *st);
 /* Next row: 1, 0 at the end (the statement is reset), or an error. */
 int cw_sq_next(struct sq *q, sqlite3_stmt *st);
-/* Brings counts up to date with the records added in this transaction. */
+/* Brings counts up to date with this transaction; before any of them is read. */
 int cw_sq_settle(struct sq *q);
+/* Forgets what was gathered: another transaction begins. */
+void cw_sq_counts_drop(struct sq *q);
+/* cnt records of an order go from one state to another; -1 = from nowhere. */
+int cw_sq_count_move(struct sq *q, uint64_t order, int from, int to, uint32_t cnt);
+/* One result more of its order and its terminal. */
+int cw_sq_count_result(struct sq *q, const struct cw_st_result *r);
 /* Binds integers to parameters 1.. */
 void cw_sq_ints(sqlite3_stmt *st, int cnt, const sqlite3_int64 *v);
 /* Column as text or bytes into a fixed array, NUL-terminated or zero-filled. */
@@ -218,7 +227,6 @@ int cw_sq_record_list(void *h, uint64_t order, const struct cw_st_page *p,
     struct cw_st_record *out, size_t cap);
 int cw_sq_record_find_fp(void *h, const uint8_t fp[CW_FP_LEN], struct cw_st_record *r);
 int cw_sq_payload_get(void *h, uint64_t order, uint64_t record, uint8_t *buf, size_t cap);
-int cw_sq_payload_destroy(void *h, uint64_t order, uint64_t record);
 int cw_sq_result_add(void *h, const struct cw_st_result *r);
 int cw_sq_result_list(void *h, const struct cw_st_result_page *p, struct cw_st_result *out, size_t cap);
 int cw_sq_result_find_serial(void *h, const uint8_t *serial, size_t len,

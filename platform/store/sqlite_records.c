@@ -13,32 +13,6 @@ split_id(sqlite3_int64 id, uint64_t *order, uint64_t *record)
 	*record = (uint64_t)id & SQ_LAST;
 }
 
-/* cnt records of an order go from one state to another; -1 = from nowhere. */
-static int
-count_move(struct sq *q, uint64_t order, int from, int to, uint32_t cnt)
-{
-	sqlite3_stmt *st;
-
-	if (from == to || cnt == 0)
-		return 0;
-	st = cw_sq_use(q, SQ_COUNT_MOVE);
-	if (st == NULL)
-		return cw_sq_err(q);
-	cw_sq_ints(st, 4, (const sqlite3_int64[]){ (sqlite3_int64)order, from, to,
-	    cnt });
-	return cw_sq_run(q, st);
-}
-
-/* One UPDATE per record would cost as much as the record itself. */
-int
-cw_sq_settle(struct sq *q)
-{
-	uint32_t cnt = q->add_cnt;
-
-	q->add_cnt = 0;
-	return count_move(q, q->add_order, -1, CW_REC_WAITING, cnt);
-}
-
 /* As a row id: an integer key is found in a third of the time of a blob. */
 static sqlite3_int64
 print_key(const uint8_t fp[CW_FP_LEN])
@@ -105,20 +79,6 @@ print_claim(struct sq *q, const uint8_t *fp, sqlite3_int64 id, sqlite3_int64 *ow
 	return err > 0 ? CW_EEXIST : print_run(q, SQ_PRINT_TAKE, fp, id);
 }
 
-/* n records were added to an order: told to its counts later. */
-static int
-count_added(struct sq *q, uint64_t order, uint32_t n)
-{
-	int err = 0;
-
-	if (q->add_order != order) {
-		err = cw_sq_settle(q);
-		q->add_order = order;
-	}
-	q->add_cnt += n;
-	return err;
-}
-
 /* Binds a record to the four parameters from `first` on. */
 static void
 bind_new(sqlite3_stmt *st, int first, uint64_t order, const struct cw_st_new *r)
@@ -164,7 +124,7 @@ cw_sq_record_add(void *h, uint64_t order, const struct cw_st_new *r,
 	err = cw_sq_run(q, st);
 	if (err < 0)
 		return err == CW_EEXIST ? CW_EINVAL : err;
-	return count_added(q, order, 1);
+	return cw_sq_count_move(q, order, -1, CW_REC_WAITING, 1);
 }
 
 struct print {
@@ -230,7 +190,7 @@ add_group(struct sq *q, uint64_t order, const struct cw_st_new *r)
 		bind_new(st, 4 * i + 1, order, &r[i]);
 	err = cw_sq_run(q, st);
 	if (err == 0)
-		err = count_added(q, order, SQ_GROUP);
+		err = cw_sq_count_move(q, order, -1, CW_REC_WAITING, SQ_GROUP);
 	return err < 0 ? err == CW_EEXIST ? CW_EINVAL : err : 1;
 }
 
@@ -326,7 +286,7 @@ cw_sq_record_set(void *h, uint8_t was, const struct cw_st_record *r)
 		err = cw_sq_record_get(q, r->order, r->record, &now);
 		return err < 0 ? err : CW_ESTATE;
 	}
-	return count_move(q, r->order, was, r->state, 1);
+	return cw_sq_count_move(q, r->order, was, r->state, 1);
 }
 
 int
@@ -363,7 +323,7 @@ cw_sq_record_move(void *h, struct cw_st_move *m)
 		n++;
 	}
 	if (err >= 0)
-		err = count_move(q, m->order, m->from, m->to, n);
+		err = cw_sq_count_move(q, m->order, m->from, m->to, n);
 	return err < 0 ? err : (int)n;
 }
 
@@ -472,54 +432,6 @@ cw_sq_payload_get(void *h, uint64_t order, uint64_t record, uint8_t *buf, size_t
 }
 
 int
-cw_sq_payload_destroy(void *h, uint64_t order, uint64_t record)
-{
-	struct sq *q = h;
-	sqlite3_stmt *st;
-
-	if (!q->in_txn)
-		return CW_ESTATE;
-	st = cw_sq_use(q, SQ_PAYLOAD_DESTROY);
-	if (st == NULL)
-		return cw_sq_err(q);
-	(void)sqlite3_bind_int64(st, 1, SQ_ID(order, record));
-	return cw_sq_run(q, st);
-}
-
-/* Adds one card to the running counts of its order and its terminal. */
-static int
-count_result(struct sq *q, const struct cw_st_result *r)
-{
-	sqlite3_int64 v[6] = { (sqlite3_int64)r->order,
-	    r->verdict == CW_CARD_GOOD, r->verdict == CW_CARD_REJECT,
-	    r->verdict == CW_CARD_DOUBT, r->verdict == CW_CARD_NONE, 0 };
-	sqlite3_stmt *st;
-	int err;
-
-	if (r->evidence)
-		return 0;
-	if (r->seq != 0) {
-		st = cw_sq_use(q, SQ_COUNT_TERM);
-		if (st == NULL)
-			return cw_sq_err(q);
-		v[0] = r->term;
-		cw_sq_ints(st, 5, v);
-		err = cw_sq_run(q, st);
-		if (err < 0)
-			return err;
-	}
-	st = cw_sq_use(q, SQ_COUNT_RESULT);
-	if (st == NULL)
-		return cw_sq_err(q);
-	if (r->stray)
-		memset(v, 0, sizeof v);
-	v[0] = (sqlite3_int64)r->order;
-	v[5] = r->stray;
-	cw_sq_ints(st, 6, v);
-	return cw_sq_run(q, st);
-}
-
-int
 cw_sq_result_add(void *h, const struct cw_st_result *r)
 {
 	struct sq *q = h;
@@ -550,7 +462,7 @@ cw_sq_result_add(void *h, const struct cw_st_result *r)
 	err = cw_sq_run(q, st);
 	if (err < 0)
 		return err;
-	return sqlite3_changes(q->db) == 0 ? CW_EEXIST : count_result(q, r);
+	return sqlite3_changes(q->db) == 0 ? CW_EEXIST : cw_sq_count_result(q, r);
 }
 
 static void

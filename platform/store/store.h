@@ -286,7 +286,8 @@ struct cw_store_ops {
 	int (*record_get)(void *h, uint64_t order, uint64_t record,
 	    struct cw_st_record *r);
 	/* Compare and set: writes state, epoch, term, tries, blanks, outcome,
-	 * sw if the state is `was`; CW_ESTATE if not. */
+	 * sw if the state is `was`; CW_ESTATE if not.  ISSUED and CANCELLED
+	 * destroy the payload with it: overwritten, not only unlinked. */
 	int (*record_set)(void *h, uint8_t was, const struct cw_st_record *r);
 	/* Up to m->max records of state `from` to state `to`; count moved, below
 	 * max when there are no more (from == to: of those with a payload). */
@@ -309,8 +310,6 @@ struct cw_store_ops {
 	/* Sealed payload: its length; CW_ENOENT none, CW_EFULL cap too small. */
 	int (*payload_get)(void *h, uint64_t order, uint64_t record,
 	    uint8_t *buf, size_t cap);
-	/* Overwritten, not only unlinked.  0 also when there is none. */
-	int (*payload_destroy)(void *h, uint64_t order, uint64_t record);
 
 	/* CW_EEXIST: (term, incarnation, seq) or, unless stray, (order, record,
 	 * epoch) is recorded already.  Counts good/reject/doubt/none or stray. */

@@ -261,7 +261,8 @@ rolls_back_and_crashes_clean(void **state)
 		r.state = CW_REC_LEASED;
 		r.epoch = 1;
 		assert_int_equal(f->o->record_set(f->h, CW_REC_WAITING, &r), 0);
-		assert_int_equal(f->o->payload_destroy(f->h, id, 1), 0);
+		r.state = CW_REC_ISSUED;
+		assert_int_equal(f->o->record_set(f->h, CW_REC_LEASED, &r), 0);
 		t.id = 0;
 		assert_int_equal(f->o->term_put(f->h, &t), 0);
 		assert_int_equal(f->o->result_add(f->h, &res), 0);
@@ -270,7 +271,8 @@ rolls_back_and_crashes_clean(void **state)
 		assert_int_equal(f->o->blob_put(f->h, id, 1, buf, 5), 0);
 		assert_int_equal(f->o->order_insert(f->h, &o, &id2), 0);
 		assert_int_equal(f->o->order_get(f->h, id, &o), 0);
-		assert_int_equal(o.counts.rec[CW_REC_LEASED], 1);
+		assert_int_equal(o.counts.rec[CW_REC_LEASED], 0);
+		assert_int_equal(o.counts.rec[CW_REC_ISSUED], 1);
 		assert_int_equal(o.counts.rec[CW_REC_WAITING], 3);
 		o.state = CW_ORD_DONE;
 		assert_int_equal(f->o->order_put(f->h, &o), 0);
@@ -566,6 +568,19 @@ moves_crowds(void **state)
 	assert_counts(f, id);
 }
 
+/* ISSUED and CANCELLED take the payload with them, the other states do not. */
+static void
+set_state(struct fixture *f, uint64_t order, uint64_t record, uint8_t state)
+{
+	struct cw_st_record r;
+	uint8_t was;
+
+	assert_int_equal(f->o->record_get(f->h, order, record, &r), 0);
+	was = r.state;
+	r.state = state;
+	assert_int_equal(f->o->record_set(f->h, was, &r), 0);
+}
+
 static void
 keeps_payloads_and_blobs(void **state)
 {
@@ -582,8 +597,9 @@ keeps_payloads_and_blobs(void **state)
 	assert_int_equal(f->o->blob_put(f->h, id, CW_ST_COS, big, 100), 0);
 	assert_int_equal(f->o->blob_put(f->h, id, CW_ST_COS, big, sizeof big), 0);
 	assert_int_equal(f->o->blob_put(f->h, id, CW_ST_PROFILE, big, 0), 0);
-	assert_int_equal(f->o->payload_destroy(f->h, id, 1), 0);
-	assert_int_equal(f->o->payload_destroy(f->h, id, 1), 0);
+	set_state(f, id, 1, CW_REC_FAILED);
+	assert_int_equal(f->o->payload_get(f->h, id, 1, buf, 100), 12);
+	set_state(f, id, 1, CW_REC_CANCELLED);
 	commit(f);
 	crash(f);
 	assert_int_equal(f->o->blob_get(f->h, id, CW_ST_COS, 0, buf, 1000), 1000);
@@ -815,6 +831,47 @@ guards_its_file(void **state)
 	open_store(f);
 }
 
+/* More orders and terminals in one transaction than its counts gather. */
+static void
+counts_many_orders_at_once(void **state)
+{
+	struct fixture *f = *state;
+	struct cw_st_counts c;
+	struct cw_st_order o;
+	uint64_t id[150];
+	unsigned int i, k;
+
+	for (i = 0; i < 150; i++)
+		id[i] = make_order(f, CW_ORD_READY, 2, 0);
+	begin(f);
+	for (i = 0; i < 150; i++) {
+		struct cw_st_term t = { .incarnation = 1 };
+
+		snprintf(t.name, sizeof t.name, "line-%u", i);
+		assert_int_equal(f->o->term_put(f->h, &t), 0);
+		assert_int_equal(t.id, i + 1);
+	}
+	for (k = 1; k <= 2; k++)
+		for (i = 0; i < 150; i++) {
+			struct cw_st_result r = { .order = id[i], .record = k, .epoch = 1,
+			    .term = i + 1, .incarnation = 1, .seq = k,
+			    .verdict = k == 1 ? CW_CARD_GOOD : CW_CARD_REJECT };
+
+			assert_int_equal(f->o->result_add(f->h, &r), 0);
+			set_state(f, id[i], k, k == 1 ? CW_REC_ISSUED : CW_REC_FAILED);
+		}
+	commit(f);
+	for (i = 0; i < 150; i++) {
+		assert_int_equal(f->o->order_get(f->h, id[i], &o), 0);
+		assert_int_equal(o.counts.rec[CW_REC_WAITING], 0);
+		assert_int_equal(o.counts.rec[CW_REC_FAILED], 1);
+		assert_counts(f, id[i]);
+		assert_int_equal(f->o->term_sums(f->h, i + 1, &c), 0);
+		assert_int_equal(c.good, 1);
+		assert_int_equal(c.reject, 1);
+	}
+}
+
 /* A destroyed payload is overwritten in the file, not only unlinked. */
 static void
 leaves_nothing_in_the_file(void **state)
@@ -828,7 +885,7 @@ leaves_nothing_in_the_file(void **state)
 
 	begin(f);
 	for (rec = 1; rec <= 3; rec++)
-		assert_int_equal(f->o->payload_destroy(f->h, id, rec), 0);
+		set_state(f, id, rec, rec == 2 ? CW_REC_CANCELLED : CW_REC_ISSUED);
 	commit(f);
 	cw_store_close(f->s);	/* the last one out folds the log into the file */
 	fp = fopen(f->path, "r");
@@ -858,6 +915,7 @@ main(void)
 		BOTH(compares_and_sets),
 		BOTH(lists_records),
 		BOTH(moves_crowds),
+		BOTH(counts_many_orders_at_once),
 		BOTH(keeps_payloads_and_blobs),
 		BOTH(keeps_results_once),
 		BOTH(keeps_terminals_shares_events),
