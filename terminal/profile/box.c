@@ -590,6 +590,7 @@ box_main(lua_State *L)
 
 	box_library(L);
 	cw_profile_helpers_open(L);
+	cw_profile_simlib_open(L);
 	cw_profile_declare_open(L);
 	cw_profile_card_open(L);
 	lua_sethook(L, box_hook, LUA_MASKCOUNT, HOOK_STEPS);

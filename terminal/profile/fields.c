@@ -4,22 +4,8 @@
 #include <string.h>
 
 #include "cw/err.h"
+#include "cw/simcode.h"
 #include "profile_priv.h"
-
-unsigned int
-cw_profile_luhn(const char *digits, size_t n)
-{
-	unsigned int sum = 0, d;
-	size_t i;
-
-	for (i = 0; i < n; i++) {
-		d = (unsigned int)(digits[n - 1 - i] - '0');
-		if (i % 2 == 0)
-			d = d * 2 > 9 ? d * 2 - 9 : d * 2;
-		sum += d;
-	}
-	return (10 - sum % 10) % 10;
-}
 
 static bool
 all(const uint8_t *v, size_t len, int (*is)(int))
@@ -38,7 +24,7 @@ check_iccid(const uint8_t *v, size_t len)
 {
 	if (len < 18 || len > 20 || !all(v, len, isdigit))
 		return "must be 18 to 20 digits";
-	if (len > 18 && cw_profile_luhn((const char *)v, len - 1) !=
+	if (len > 18 && cw_simcode_luhn((const char *)v, len - 1) !=
 	    (unsigned int)(v[len - 1] - '0'))
 		return "has a wrong Luhn check digit";
 	return NULL;

@@ -6,6 +6,7 @@
 
 #include "cw/bytes.h"
 #include "cw/err.h"
+#include "cw/simcode.h"
 #include "profile_priv.h"
 
 /*
@@ -67,47 +68,13 @@ fn_bcd_swap(lua_State *L)
 	return 1;
 }
 
-/* EF_ICCID, 10 bytes (TS 51.011, 10.1.1; TS 102 221, 13.2). */
-static int
-fn_iccid(lua_State *L)
-{
-	uint8_t out[10];
-	size_t len;
-	const char *text = digits_arg(L, "iccid", 18, 20, &len);
-
-	memset(out, 0xff, sizeof(out));
-	swap_digits(text, len, out);
-	push_wiped(L, out, sizeof(out));
-	return 1;
-}
-
-/*
- * EF_IMSI, 9 bytes (TS 51.011, 10.3.2): length of what follows; then identity
- * type 1 and parity in the low nibble beside the first digit; then the other
- * digits as swapped nibbles.
- */
-static int
-fn_imsi(lua_State *L)
-{
-	uint8_t out[9];
-	size_t len;
-	const char *text = digits_arg(L, "imsi", 6, 15, &len);
-
-	memset(out, 0xff, sizeof(out));
-	out[0] = (uint8_t)(1 + len / 2);
-	out[1] = (uint8_t)((text[0] - '0') << 4 | (len % 2 ? 9 : 1));
-	swap_digits(text + 1, len - 1, out + 2);
-	push_wiped(L, out, sizeof(out));
-	return 1;
-}
-
 static int
 fn_luhn(lua_State *L)
 {
 	size_t len;
 	const char *text = digits_arg(L, "luhn", 1, 64, &len);
 
-	lua_pushinteger(L, cw_profile_luhn(text, len));
+	lua_pushinteger(L, cw_simcode_luhn(text, len));
 	return 1;
 }
 
@@ -255,8 +222,8 @@ cw_profile_helpers_open(lua_State *L)
 {
 	static const luaL_Reg fn[] = {
 		{ "ascii", fn_ascii }, { "bcd_swap", fn_bcd_swap },
-		{ "bytes", fn_bytes }, { "hex", fn_hex }, { "iccid", fn_iccid },
-		{ "imsi", fn_imsi }, { "lpad", fn_lpad }, { "luhn", fn_luhn },
+		{ "bytes", fn_bytes }, { "hex", fn_hex }, { "lpad", fn_lpad },
+		{ "luhn", fn_luhn },
 		{ "pad", fn_pad }, { "tlv", fn_tlv }, { "u8", fn_u8 },
 		{ "u16", fn_u16 }, { "u32", fn_u32 }, { "u64", fn_u64 },
 		{ "xor", fn_xor }, { NULL, NULL },

@@ -12,7 +12,7 @@
 
 /*
  * Inside of profile.  box.c is the sandbox (memory, instructions, what is left
- * of Lua's library), helpers.c the coding helpers, card.c the `card` table that
+ * of Lua's library), helpers.c the coding helpers, simlib.c those of SIM cards, card.c the `card` table that
  * builds programs, declare.c the `profile` declaration, fields.c the check of
  * values, profile.c joins them.
  */
@@ -93,6 +93,7 @@ void cw_box_options(lua_State *L, int idx, const char *what, const char *const *
 /* Give the state its globals. */
 void cw_profile_declare_open(lua_State *L);
 void cw_profile_helpers_open(lua_State *L);
+void cw_profile_simlib_open(lua_State *L);
 void cw_profile_card_open(lua_State *L);
 
 /* "3B9FXX": nibbles, X = any. 0, CW_EFORMAT. */
@@ -100,8 +101,6 @@ int cw_profile_atr_parse(struct profile_atr *a, const char *text, size_t len);
 
 /* NULL when value fits the field, else what is wrong with it (static). */
 const char *cw_profile_value_check(const struct cw_field_spec *f, const uint8_t *value, size_t len);
-/* Luhn check digit (ISO/IEC 7812-1, annex B) of n digits, 0..9. */
-unsigned int cw_profile_luhn(const char *digits, size_t n);
 
 /* Whether a word cannot be a record's value: it is of Lua or of the profile. */
 bool cw_profile_word(const struct cw_profile *p, const char *word, size_t len);

@@ -212,8 +212,19 @@ test_masked(void **state)
 		    "option" },
 		{ "card.apdu { ins = f.spn }", "t.lua:3: ins must be a whole "
 		    "number from 0 to 255" },
-		{ "iccid(f.ki)", "t.lua:3: iccid takes digits only" },
-		{ "imsi('12')", "t.lua:3: imsi takes 6 to 15 digits" },
+		{ "iccid(f.ki)", "t.lua:3: ki: character 2 is not a digit; "
+		    "give digits only" },
+		{ "imsi('12')", "t.lua:3: imsi does not have 6 to 15 digits; "
+		    "give country, network and number without blanks" },
+		{ "adm(f.ki:sub(1, 16))", "t.lua:3: adm is a key given as hex "
+		    "where ASCII is due; name the column pin_adm_hex, or give its "
+		    "8 characters" },
+		{ "spn(f.spn .. f.ki)", "t.lua:3: spn: character 17 does not fit "
+		    "any more; shorten the text" },
+		{ "pin(f.spn)", "t.lua:3: spn: character 1 is not a digit; give "
+		    "digits only" },
+		{ "milenage(f.ki, f.ki, '00')", "t.lua:3: milenage: rand must be "
+		    "16 bytes" },
 		{ "pad(f.ki, 3)", "t.lua:3: pad: 16 bytes do not fit in 3" },
 		{ "card.compare { value = f.spn }", "t.lua:3: value must be an "
 		    "even number of hex digits" },
