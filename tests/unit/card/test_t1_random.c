@@ -93,11 +93,12 @@ card_says(struct rig *r)
 			if (what == 0 && i >= 3)
 				continue;
 			bad = true;
-			if (what < 2)
+			if (what < 2) {
 				ch ^= (uint8_t)(1u << rnd(8));
-			else
-				r->air[r->air_len++] = (uint8_t)rnd(256);
-			r->bad[r->air_len - 1] = true;
+			} else {
+				r->air[r->air_len] = (uint8_t)rnd(256);
+				r->bad[r->air_len++] = true;
+			}
 		}
 		r->air[r->air_len] = ch;
 		r->bad[r->air_len++] = bad;
