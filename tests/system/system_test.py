@@ -218,6 +218,25 @@ function answer(fields, job, captured)''')
         self.assertEqual(done[self.plant.reader_ip(0, 1)], 6)
         self.assertEqual(done[self.plant.reader_ip(0, 0)], 0)
 
+    def test_bound_to_a_reader_that_nobody_has(self):
+        self.plant.up()
+        data = self.records(2)
+        with open(data, encoding='utf-8') as f:
+            rows = f.read().splitlines()
+        with open(data, 'w', encoding='utf-8') as f:
+            f.write(rows[0] + ',card_address\n')
+            f.write(''.join(f'{r},127.9.9.9\n' for r in rows[1:]))
+        order = self.plant.submit('--profile', 'sim-demo', '--cos', COS, '--data', data)
+        end = time.monotonic() + 10
+        out = {'waits': None}
+        while '127.9.9.9' not in str(out['waits']) and time.monotonic() < end:
+            _, out = self.plant.ask('order', 'show', order)
+            time.sleep(0.1)
+        self.assertEqual(out['waits'],
+                         'waits for reader 127.9.9.9: no connected line has it')
+        self.plant.ask('order', 'cancel', order)
+        self.plant.wait_order(order)
+
     def test_pause_resume_cancel(self):
         self.plant.up()
         order, data = self.submit(count=200)
@@ -606,6 +625,11 @@ class DatabaseFull(Line):
             code, out = self.plant.ask('order', 'pause', order)
             self.assertEqual(code, 3, out)
             self.assertIn('make room', str(out))
+            code, out = self.plant.ask('order', 'show', order)
+            self.assertIn('the database cannot record: no space', str(out['waits']))
+            log = self.plant.tail('line-1', 50)
+            self.assertIn('database cannot record: no space', log)
+            self.assertNotIn('address in', log[log.index('platform.denied'):])
             os.unlink(hog)
             self.settle(order, data)
             self.assertEqual(self.readyz(), 200)
