@@ -262,7 +262,7 @@ def check_setup(build, path, text):
     with tempfile.TemporaryDirectory() as tmp:
         subprocess.run([exe, 'setup', '--dir', tmp, '--terminal', 'line-1'],
                        stdout=subprocess.DEVNULL, check=True)
-        made = set(os.listdir(tmp))
+        made = set(os.listdir(tmp)) | set(re.findall(r'\btee my/([\w.-]*\w)', text))
         check_keys(build, 'cardwright-platform', f'{tmp}/platform.ini')
         check_keys(build, 'cardwright-terminal', f'{tmp}/terminal.line-1.ini')
     for i, line in enumerate(text.split('\n'), 1):

@@ -35,7 +35,8 @@ free_port() {
 }
 
 start() {
-	"$platform" -c "$tmp/c/platform.ini" >"$tmp/log" 2>&1 &
+	: >"$tmp/log"	# an earlier life said it was ready, too
+	"$platform" -c "$tmp/c/platform.ini" >>"$tmp/log" 2>&1 &
 	pid=$!
 	for _ in $(seq 200); do
 		grep -q platform.ready "$tmp/log" && return 0
