@@ -135,7 +135,7 @@ rx_compact(struct cw_ifd_conn *c)
 int
 cw_ifd_conn_fill(struct cw_ifd_conn *c)
 {
-	ssize_t n;
+	ssize_t n = 0;
 	int err = 0;
 
 	rx_compact(c);
