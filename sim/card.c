@@ -5,6 +5,7 @@
 #include "cw/atr.h"
 #include "cw/bytes.h"
 #include "sim/card_core.h"
+#include "sim/uicc.h"
 
 #define FLASH_LEN_DEFAULT (256u * 1024u)
 #define CLK_DEFAULT_HZ 4000000u
@@ -43,6 +44,14 @@ cw_sim_card_new(const struct cw_sim_card_config *cfg)
 	memset(c->flash, 0xFF, len);
 	memset(c->flash + len, 0, map_len);
 	c->clk_hz = CLK_DEFAULT_HZ;
+	if (cfg->uicc != NULL && (c->uicc = cw_uicc_new(cfg->uicc)) == NULL) {
+		cw_sim_card_free(c);
+		return NULL;
+	}
+	if (cfg->uicc != NULL && cw_uicc_active(cfg->uicc)) {
+		c->cos = true;
+		c->boot_state = CW_CARD_ACTIVE;
+	}
 	return c;
 }
 
@@ -52,6 +61,7 @@ cw_sim_card_free(struct cw_sim_card *c)
 	if (c == NULL)
 		return;
 	free(c->flash);
+	cw_uicc_free(c->uicc);
 	cw_wipe(c, sizeof *c);
 	free(c);
 }
@@ -103,7 +113,8 @@ say_atr(struct cw_sim_card *c)
 	len += put_interface(c, atr + len);
 	atr[len++] = 0x80;
 	atr[len++] = 0x67;
-	memcpy(atr + len, c->cos_runs ? "CWCOS-1" : "CWBOOT1", 7);
+	memcpy(atr + len, !c->cos_runs ? "CWBOOT1" :
+	    c->uicc != NULL ? "CWUICC1" : "CWCOS-1", 7);
 	len += 7;
 	for (i = 1; i < len; i++)
 		atr[len] ^= atr[i];
@@ -156,6 +167,8 @@ cw_sim_card_reset(struct cw_sim_card *c, bool asserted)
 	c->etu_clk = 372;
 	c->cos_runs = c->cos;
 	cw_card_fs_reset(c);
+	if (c->uicc != NULL)
+		cw_uicc_reset(c);
 	if (c->cfg.fault.kind == CW_FAULT_MUTE) {
 		c->state = CW_CARD_DEAF;
 		return;
@@ -285,15 +298,16 @@ uint16_t
 cw_card_head(struct cw_sim_card *c)
 {
 	if (c->cos_runs)
-		return cw_card_fs_head(c);
+		return c->uicc != NULL ? cw_uicc_head(c) : cw_card_fs_head(c);
 	return c->hdr[0] == CW_BOOT_CLA ? cw_card_boot_head(c) : 0x6E00;
 }
 
 uint16_t
 cw_card_data(struct cw_sim_card *c)
 {
-	return c->hdr[0] == CW_BOOT_CLA ? cw_card_boot_data(c) :
-	    cw_card_fs_data(c);
+	if (c->hdr[0] == CW_BOOT_CLA)
+		return cw_card_boot_data(c);
+	return c->uicc != NULL ? cw_uicc_data(c) : cw_card_fs_data(c);
 }
 
 static void

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "cw/boot.h"
 
@@ -88,6 +89,7 @@ struct cw_sim_fault {
 /* What the ATR offers; in CW_SIM_BOTH T=0 stands first. */
 enum cw_sim_protocols { CW_SIM_T0, CW_SIM_T1, CW_SIM_BOTH };
 
+struct cw_uicc_desc;
 struct cw_sim_card_config {
 	uint8_t serial[8];
 	uint8_t ta1;			/* offered in the ATR: 0x96 by default */
@@ -101,6 +103,8 @@ struct cw_sim_card_config {
 	uint32_t write_us, erase_us;	/* per block / page; 0 = instantly */
 	struct cw_sim_fault fault;
 	uint64_t seed;			/* which bit BAD_WRITE flips */
+	const struct cw_uicc_desc *uicc;	/* what the COS is (sim/uicc.h), or NULL;
+					 * borrowed while the card lives */
 };
 
 struct cw_sim_io {
@@ -139,6 +143,9 @@ bool cw_sim_card_left(const struct cw_sim_card *c);
  * file or record by path "3F00/2FE2" ("3F00/7F10/6F40#1"); bytes or CW_ENOENT;
  * CW_ESTATE when no COS is active. */
 int cw_sim_card_read(const struct cw_sim_card *c, const char *path, uint8_t *out, size_t cap);
+/* The card as it is now, as a description (sim/uicc.h): 0, CW_ESTATE when it is no
+ * running UICC, CW_EIO. */
+int cw_sim_card_save(const struct cw_sim_card *c, FILE *fp);
 /* SHA-256 of the active image; false when none is active. */
 bool cw_sim_card_cos(const struct cw_sim_card *c, uint8_t digest[32]);
 /* A fault's text form NAME[:N][=SW]: "sw:7=6581", "mute", "hang:cos+3".

@@ -14,6 +14,7 @@
  *	card_t1.c	T=1: the blocks
  *	card_boot.c	bootloader commands (docs/spec/bootloader.md)
  *	card_fs.c	the COS: file system and commands (docs/spec/simcard.md)
+ *	uicc*.c		the COS of a UICC (docs/spec/uicc.md)
  *
  * An application gets a command in two calls.  _head sees the five header
  * bytes: it returns 0 when it wants the P3 data bytes, in which case _data
@@ -85,7 +86,7 @@ struct cw_sim_card {
 	uint8_t answer[CW_CARD_RSP_MAX + 2];	/* T=1: a response APDU */
 	uint32_t block_cnt;	/* blocks that it has said in its life */
 	uint8_t get_len;	/* bytes waiting in get[] for GET RESPONSE */
-	uint8_t get[64];
+	uint8_t get[255];
 
 	/* bootloader; flash is freed when an image is activated */
 	uint8_t *flash;		/* flash_len bytes, then a bit per page: erased */
@@ -102,6 +103,7 @@ struct cw_sim_card {
 	uint8_t df, ef;		/* index into the file table; ef 0: none */
 	uint32_t update_cnt;
 	uint8_t fs[CW_CARD_FS_BYTES];
+	struct cw_uicc *uicc;	/* the COS in place of all that; or NULL */
 };
 
 /* card.c: the line without faults of single characters. */
@@ -143,5 +145,10 @@ void cw_card_fs_init(struct cw_sim_card *c);
 void cw_card_fs_reset(struct cw_sim_card *c);
 uint16_t cw_card_fs_head(struct cw_sim_card *c);
 uint16_t cw_card_fs_data(struct cw_sim_card *c);
+
+/* uicc.c: the same for a card of a description (sim/uicc.h). */
+void cw_uicc_reset(struct cw_sim_card *c);
+uint16_t cw_uicc_head(struct cw_sim_card *c);
+uint16_t cw_uicc_data(struct cw_sim_card *c);
 
 #endif

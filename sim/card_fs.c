@@ -5,6 +5,7 @@
 #include "cw/bytes.h"
 #include "cw/err.h"
 #include "sim/card_core.h"
+#include "sim/uicc.h"
 
 /*
  * The COS of the simulated card: ISO/IEC 7816-4 files and commands, with the
@@ -433,6 +434,8 @@ cw_sim_card_read(const struct cw_sim_card *c, const char *path, uint8_t *out,
 
 	if (!c->cos)
 		return CW_ESTATE;
+	if (c->uicc != NULL)
+		return cw_uicc_read(c->uicc, path, out, cap);
 	i = path_parse(path, &rec);
 	if (i < 0 || files[i].kind == DF)
 		return CW_ENOENT;
@@ -451,4 +454,10 @@ cw_sim_card_read(const struct cw_sim_card *c, const char *path, uint8_t *out,
 		return CW_EFULL;
 	memcpy(out, c->fs + off, len);
 	return (int)len;
+}
+
+int
+cw_sim_card_save(const struct cw_sim_card *c, FILE *fp)
+{
+	return c->cos && c->uicc != NULL ? cw_uicc_save(c->uicc, fp) : CW_ESTATE;
 }

@@ -13,6 +13,7 @@
 #include "host/log.h"
 #include "sim/args.h"
 #include "sim/contact_srv.h"
+#include "sim/shelf.h"
 
 /*
  * cardwright-card: the blanks of one line.  The state of the cards lives here,
@@ -35,6 +36,7 @@ struct options {
 	const char **fault;
 	size_t fault_cnt;
 	const char *faults, *dump;
+	struct cw_shelf shelf;
 	bool json_final, check;
 };
 
@@ -49,6 +51,8 @@ static const char usage[] =
 "  --protocol P         what the blanks offer: t0, t1 or both (t0)\n"
 "  --ifsc N             information field size of a blank in T=1 (254)\n"
 "  --crc                T=1 with CRC in place of LRC\n"
+"  --uicc FILE|DIR      what a blank becomes: a description; DIR/N.txt for card N\n"
+"  --save DIR           write every such card as DIR/N.txt when it leaves\n"
 "  --flash-kib N        flash of a blank, 2 to 4096 (256)\n"
 "  --write-us N         flash time of a block (0)\n"
 "  --erase-us N         flash time of a page of 2048 bytes (0)\n"
@@ -68,7 +72,7 @@ static const char usage[] =
 enum { OPT_STATIONS = 256, OPT_BLANKS, OPT_TA1, OPT_INVERSE, OPT_FLASH,
     OPT_WRITE, OPT_ERASE, OPT_SPEED, OPT_FAULT, OPT_FAULTS, OPT_DUMP,
     OPT_JSON, OPT_LOG, OPT_HELP, OPT_VERSION, OPT_LISTEN, OPT_PROTOCOL,
-    OPT_IFSC, OPT_CRC };
+    OPT_IFSC, OPT_CRC, OPT_UICC, OPT_SAVE };
 
 static const struct option longopts[] = {
 	{ "listen", required_argument, NULL, OPT_LISTEN },
@@ -79,6 +83,8 @@ static const struct option longopts[] = {
 	{ "protocol", required_argument, NULL, OPT_PROTOCOL },
 	{ "ifsc", required_argument, NULL, OPT_IFSC },
 	{ "crc", no_argument, NULL, OPT_CRC },
+	{ "uicc", required_argument, NULL, OPT_UICC },
+	{ "save", required_argument, NULL, OPT_SAVE },
 	{ "flash-kib", required_argument, NULL, OPT_FLASH },
 	{ "write-us", required_argument, NULL, OPT_WRITE },
 	{ "erase-us", required_argument, NULL, OPT_ERASE },
@@ -185,6 +191,12 @@ option(struct options *o, int opt)
 		break;
 	case OPT_DUMP:
 		o->dump = optarg;
+		break;
+	case OPT_UICC:
+		cw_shelf_load(&o->shelf, optarg);
+		break;
+	case OPT_SAVE:
+		o->shelf.save = optarg;
 		break;
 	case OPT_JSON:
 		o->json_final = true;
@@ -336,6 +348,7 @@ main(int argc, char **argv)
 	cw_log_open("cardwright-card", (enum cw_log_level)o.log);
 
 	o.world.tag = o.listen.port;
+	cw_shelf_serve(&o.shelf, &o.world);
 	if ((p.world = cw_world_new(&o.world)) == NULL)
 		return 1;
 	for (i = 0; i < o.fault_cnt; i++)
@@ -349,6 +362,7 @@ main(int argc, char **argv)
 	if (rc == 0 && !o.check)
 		rc = serve(&p, &o);
 	cw_world_free(p.world);
+	cw_shelf_free(&o.shelf);
 	free(o.fault);
 	return rc;
 }

@@ -135,6 +135,8 @@ card_new(struct cw_world *w, uint32_t card_no)
 	cw_wr_u32(&wr, card_no);
 	cfg.seed = card_no;
 	cfg.fault = fault_of(w, card_no);
+	if (w->cfg.uicc_of != NULL)
+		cfg.uicc = w->cfg.uicc_of(w->cfg.ctx, card_no);
 
 	if ((c = calloc(1, sizeof *c)) == NULL)
 		return NULL;
@@ -222,6 +224,8 @@ depart(struct cw_world *w, uint16_t station, enum cw_world_bin bin)
 	size_t i = w->card_cnt;
 
 	summarize(c);
+	if (w->cfg.left != NULL)
+		w->cfg.left(w->cfg.ctx, c->no, bin, c->core);
 	cw_sim_card_free(c->core);
 	c->core = NULL;
 	c->bin = (uint8_t)bin;

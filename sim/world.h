@@ -21,6 +21,12 @@ struct cw_world_config {
 	uint32_t blanks;	/* UINT32_MAX = endless */
 	uint16_t tag;		/* in every serial number: 43 57, tag, card number */
 	struct cw_sim_card_config card;	/* of every blank; serial, seed, fault are set per card */
+	/* What that card is, in place of card.uicc; NULL: card.uicc for all. */
+	const struct cw_uicc_desc *(*uicc_of)(void *ctx, uint32_t card_no);
+	/* A card left its station for a bin, or got lost; lends it.  May be NULL. */
+	void (*left)(void *ctx, uint32_t card_no, enum cw_world_bin bin,
+	    const struct cw_sim_card *card);
+	void *ctx;
 };
 
 struct cw_world;
