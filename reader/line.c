@@ -45,7 +45,8 @@ cw_reader_line_stop(struct cw_reader *r, struct cw_reader_slot *s)
 {
 	if (s->op == CW_ROP_APDU)
 		r->cfg.apdu->abort(r->cfg.dev, s->idx);
-	else if (s->op == CW_ROP_SEND || s->op == CW_ROP_RECV)
+	else if (s->op == CW_ROP_SEND || s->op == CW_ROP_RECV ||
+	    s->op == CW_ROP_TALK)
 		r->cfg.card->abort(r->cfg.dev, s->idx);
 	s->op = CW_ROP_NONE;
 	s->due_us = UINT64_MAX;
@@ -69,6 +70,36 @@ cw_reader_line_send(struct cw_reader *r, struct cw_reader_slot *s,
 	s->op = CW_ROP_SEND;
 	s->due_us = r->now_us + CW_READER_GUARD_US +
 	    line_us(s, len * s->line.guard_etu * (1 + CW_T0_REPEAT_MAX));
+	return 0;
+}
+
+/* What comes after an answer that was foreseen is on its way already. */
+int
+cw_reader_line_talk(struct cw_reader *r, struct cw_reader_slot *s)
+{
+	struct cw_card_talk t;
+	int err;
+
+	if (s->op != CW_ROP_TALK) {
+		memset(&t, 0, sizeof t);
+		t.tx = s->out.tx;
+		t.len = s->out.tx_len;
+		t.cap = s->out.rx_max;
+		t.wait_etu = s->out.wait_etu;
+		if (s->inverse) {
+			if (t.len > sizeof s->chars)
+				return CW_ETOOBIG;
+			chars_invert(s->chars, t.tx, t.len);
+			t.tx = s->chars;
+		}
+		err = r->cfg.talk->talk(r->cfg.dev, s->idx, &t);
+		if (err < 0)
+			return err;
+		s->op = CW_ROP_TALK;
+	}
+	s->due_us = r->now_us + CW_READER_GUARD_US +
+	    line_us(s, s->out.tx_len * s->line.guard_etu * (1 + CW_T0_REPEAT_MAX) +
+	    (uint64_t)s->out.wait_etu * s->out.rx_max);
 	return 0;
 }
 

@@ -91,10 +91,41 @@ struct cw_card_ops {
 	 * last one that came.
 	 */
 	int (*recv)(void *dev, uint8_t slot, size_t cap, uint32_t wait_etu);
-	/* Ends send or recv without event. */
+	/* Ends send or recv (or talk) without event. */
 	void (*abort)(void *dev, uint8_t slot);
 	/* 0 none, 1 present, 2 unknown (no switch) */
 	int (*present)(void *dev, uint8_t slot);
+};
+
+/*
+ * Beside cw_card_ops, for a board that can do better than to ask the core at each
+ * turn of T=0: at the fastest rates an etu is 96 cycles of such a board.  Without
+ * it (NULL) the core does the same with send and recv; on the line it is the same.
+ */
+struct cw_card_talk {
+	const uint8_t *tx;
+	size_t len;
+	size_t cap;		/* then so many characters are awaited, ... */
+	uint32_t wait_etu;	/* ... each for so long (ahead: as talk said) */
+	uint8_t expect[2];	/* ahead only */
+	uint8_t expect_len;
+};
+/* Talks that may wait behind the one under way. */
+#define CW_CARD_AHEAD 2
+
+struct cw_talk_ops {
+	/*
+	 * As send, and when the last character has gone as recv, without
+	 * CW_EV_SENT between: the events are those of recv, or CW_EV_NACK.
+	 */
+	int (*talk)(void *dev, uint8_t slot, const struct cw_card_talk *t);
+	/*
+	 * When all of the answer that is awaited before t is t->expect, t begins
+	 * at once: CW_EV_RECV then has went_on set, and t is what is under way.
+	 * Anything else ends what waits; when the answer is there already,
+	 * nothing happens.  t->tx is borrowed as send's buf is.
+	 */
+	void (*ahead)(void *dev, uint8_t slot, const struct cw_card_talk *t);
 };
 
 /*
@@ -181,7 +212,7 @@ struct cw_flash_ops {
 
 enum cw_event_kind {
 	CW_EV_TICK,		/* nothing but time; also the first event */
-	CW_EV_NET_OPEN,		/* .conn: somebody connected */
+	CW_EV_NET_OPEN,		/* .conn: somebody connected; .peer */
 	CW_EV_NET_DATA,		/* .conn, .buf[.len], borrowed for the call */
 	CW_EV_NET_ROOM,		/* .conn: send may be tried again */
 	CW_EV_NET_CLOSED,	/* .conn is gone */
@@ -200,10 +231,13 @@ struct cw_event {
 	enum cw_event_kind kind;
 	uint8_t slot;
 	int conn;
+	uint32_t peer;		/* a number for each address, such as the IPv4 one;
+				 * 0: the board does not know */
 	int err;
 	const uint8_t *buf;
 	size_t len;
 	size_t idx;
+	bool went_on;		/* RECV: what waited (ahead) has begun */
 	uint32_t bad_cnt;	/* T=0: repetitions; T=1: characters in buf that
 				 * came with a wrong parity */
 	uint64_t line_etu;	/* RECV, SENT: etu the line was in use since the last event

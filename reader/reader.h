@@ -26,6 +26,7 @@ struct cw_reader;
 
 struct cw_reader_config {
 	const struct cw_card_ops *card;	/* NULL when apdu is given */
+	const struct cw_talk_ops *talk;	/* NULL: card does it all */
 	const struct cw_apdu_ops *apdu;	/* NULL when card is given */
 	const struct cw_net_ops *net;
 	const struct cw_image_ops *store;

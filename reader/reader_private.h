@@ -83,6 +83,7 @@ struct cw_reader_kept {
 /* What was asked of the card port and has not come back. */
 enum cw_reader_op {
 	CW_ROP_NONE, CW_ROP_POWER, CW_ROP_SEND, CW_ROP_RECV, CW_ROP_APDU,
+	CW_ROP_TALK,		/* send and recv in one */
 	CW_ROP_TIMER,
 };
 
@@ -103,6 +104,7 @@ struct cw_reader_slot {
 	bool announce;		/* a SLOT message is owed */
 	bool ask_owed;		/* an ASK message is owed */
 	bool powered;		/* VCC is or may be on */
+	bool talked;		/* the event under way answers a talk */
 	bool off_failed;	/* the board would not deactivate */
 	uint8_t power_out;	/* power calls that are not answered yet */
 	uint32_t card_session;
@@ -292,6 +294,8 @@ void cw_reader_line_pps(struct cw_reader *r, struct cw_reader_slot *s,
 void cw_reader_line_stop(struct cw_reader *r, struct cw_reader_slot *s);
 int cw_reader_line_send(struct cw_reader *r, struct cw_reader_slot *s,
     const uint8_t *buf, size_t len);
+/* T=0: sends and receives what s->out says, in one; the board has talk. */
+int cw_reader_line_talk(struct cw_reader *r, struct cw_reader_slot *s);
 int cw_reader_line_recv(struct cw_reader *r, struct cw_reader_slot *s,
     size_t cap, uint32_t wait_etu);
 /* Makes the line one of T=1 if that is the protocol and it is not yet: 0 or CW_E*. */

@@ -208,17 +208,19 @@ slot_overcurrent(struct cw_reader *r, struct cw_reader_slot *s)
 		cw_reader_slot_off(r, s);
 }
 
-/* The op that an event of this kind answers. */
-static enum cw_reader_op
-op_of(enum cw_event_kind kind)
+/* Does an event of this kind answer the op? */
+static bool
+op_awaits(enum cw_reader_op op, enum cw_event_kind kind)
 {
 	if (kind == CW_EV_POWERED)
-		return CW_ROP_POWER;
+		return op == CW_ROP_POWER;
 	if (kind == CW_EV_APDU)
-		return CW_ROP_APDU;
-	if (kind == CW_EV_SENT || kind == CW_EV_NACK)
-		return CW_ROP_SEND;
-	return CW_ROP_RECV;
+		return op == CW_ROP_APDU;
+	if (kind == CW_EV_SENT)
+		return op == CW_ROP_SEND;
+	if (kind == CW_EV_NACK)
+		return op == CW_ROP_SEND || op == CW_ROP_TALK;
+	return op == CW_ROP_RECV || op == CW_ROP_TALK;
 }
 
 /* What was awaited has come (or its time is up): one function per state. */
@@ -280,11 +282,13 @@ cw_reader_slot_event(struct cw_reader *r, const struct cw_event *ev)
 	/* Each power call is answered; only the last answer counts. */
 	if (ev->kind == CW_EV_POWERED && s->power_out > 0 && --s->power_out > 0)
 		return;
-	if (s->op != op_of(ev->kind)) {
+	if (!op_awaits(s->op, ev->kind)) {
 		r->stray_cnt++;
 		return;
 	}
-	s->op = CW_ROP_NONE;
+	/* What was foreseen goes on by itself, and can be aborted. */
+	s->talked = s->op == CW_ROP_TALK;
+	s->op = s->talked && ev->went_on ? CW_ROP_TALK : CW_ROP_NONE;
 	s->due_us = UINT64_MAX;
 	if (s->running && !s->ending)
 		s->kept[s->run].m.line_etu += ev->line_etu;
@@ -315,6 +319,7 @@ cw_reader_slot_tick(struct cw_reader *r, struct cw_reader_slot *s)
 	if (s->op != CW_ROP_TIMER)
 		cw_reader_log(r, 1, "slot.stuck", s,
 		    cw_slot_state_name(s->state));
+	s->talked = s->op == CW_ROP_TALK;
 	cw_reader_line_stop(r, s);
 	s->power_out = 0;
 	slot_progress(r, s, &ev);

@@ -122,6 +122,40 @@ load_next(struct cw_reader *r, struct cw_reader_slot *s)
 		command_drive(r, s);
 }
 
+/* Can the board be told what follows the answer that it awaits? */
+static bool
+can_foresee(const struct cw_reader *r, const struct cw_reader_slot *s)
+{
+	return r->cfg.talk != NULL && s->op == CW_ROP_TALK && !s->inverse;
+}
+
+/* After a header: the data, when the card acknowledges all of it. */
+static void
+foresee_data(struct cw_reader *r, const struct cw_reader_slot *s, uint8_t ins,
+    const uint8_t *data, size_t len)
+{
+	struct cw_card_talk t = { .tx = data, .len = len, .cap = 2,
+	    .expect = { ins }, .expect_len = 1 };
+
+	r->cfg.talk->ahead(r->cfg.dev, s->idx, &t);
+}
+
+/* After the data of a block: the next block, when the card takes this one. */
+static void
+foresee_block(struct cw_reader *r, const struct cw_reader_slot *s)
+{
+	const uint8_t *next = s->cmd[s->cmd_cur ^ 1];
+	struct cw_card_talk t = { .tx = next, .len = 5, .cap = 1,
+	    .expect = { 0x90, 0x00 }, .expect_len = 2 };
+
+	if (!can_foresee(r, s) || s->out.rx_max != 2 || s->t0.le_left > 0 ||
+	    !sw_allowed(&s->step, 0x9000) || next[4] == 0 ||
+	    s->ahead_len != 5u + next[4])
+		return;
+	r->cfg.talk->ahead(r->cfg.dev, s->idx, &t);
+	foresee_data(r, s, next[1], next + 5, next[4]);
+}
+
 /*
  * While the data of a block is on the line, for milliseconds, the next one is
  * made: then it can go out as soon as the card has answered.
@@ -133,16 +167,22 @@ load_ahead(struct cw_reader *r, struct cw_reader_slot *s)
 	const uint8_t *image;
 	int n;
 
-	if (s->ahead_len > 0 || s->out.tx_len < AHEAD_LEAST ||
+	if (s->out.tx_len < AHEAD_LEAST ||
 	    s->block_idx + 1 >= cw_prog_load_cnt(l))
 		return;
+	if (s->ahead_len > 0) {
+		foresee_block(r, s);
+		return;
+	}
 	image = r->cfg.store->lend(r->cfg.dev, l->off, l->len);
 	if (image == NULL)
 		return;
 	n = cw_prog_load_block(l, s->block_idx + 1, image,
 	    s->cmd[s->cmd_cur ^ 1], sizeof s->cmd[0]);
-	if (n > 0)
+	if (n > 0) {
 		s->ahead_len = (uint16_t)n;
+		foresee_block(r, s);
+	}
 }
 
 /* An APDU has its answer. */
@@ -169,6 +209,23 @@ apdu_done(struct cw_reader *r, struct cw_reader_slot *s)
 	}
 }
 
+/* Sends what the engine wants sent, as far ahead as the board can be told. */
+static int
+command_send(struct cw_reader *r, struct cw_reader_slot *s)
+{
+	bool fresh = s->op != CW_ROP_TALK;
+	int err;
+
+	if (s->line.t1 || r->cfg.talk == NULL)
+		return cw_reader_line_send(r, s, s->out.tx, s->out.tx_len);
+	err = cw_reader_line_talk(r, s);
+	/* rx_max is 1 only where data is left that the card has to ask for. */
+	if (err == 0 && fresh && s->out.rx_max == 1 && s->t0.tx_off == 0 &&
+	    s->t0.tx_len > 0 && can_foresee(r, s))
+		foresee_data(r, s, s->t0.hdr[1], s->t0.tx, s->t0.tx_len);
+	return err;
+}
+
 /*
  * Does what the engine wants.  From the first send of a personal step on
  * the card counts as touched, whatever becomes of it.
@@ -184,7 +241,7 @@ command_drive(struct cw_reader *r, struct cw_reader_slot *s)
 	case CW_TPDU_SEND:
 		if ((s->step.flags & CW_STEP_PERSONAL) != 0)
 			s->kept[s->run].m.flags |= CW_RES_TOUCHED;
-		err = cw_reader_line_send(r, s, s->out.tx, s->out.tx_len);
+		err = command_send(r, s);
 		if (err == 0 && s->step.op == CW_OP_LOAD)
 			load_ahead(r, s);
 		break;
@@ -262,6 +319,10 @@ cw_reader_steps_command_event(struct cw_reader *r, struct cw_reader_slot *s,
 		return;
 	}
 
+	if (s->talked && ev->kind != CW_EV_NACK) {
+		t = (struct cw_tpdu_ev){ .kind = CW_TPDU_EV_SENT };
+		cw_t0_step(&s->t0, &t, &s->out);
+	}
 	/* A board that is stuck in a send, or that says what cannot be. */
 	if (!tpdu_event(s, ev, &t)) {
 		cw_reader_engine_step_end(r, s, CW_OUT_READER);

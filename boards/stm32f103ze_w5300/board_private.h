@@ -45,6 +45,7 @@ int cw_board_bringup(void);
 
 /* card_poll.c */
 extern const struct cw_card_ops cw_board_card_ops;	/* card.c */
+extern const struct cw_talk_ops cw_board_talk_ops;
 void cw_card_start(void);
 /* The next event of the card lines; false: none now. */
 bool cw_card_poll(struct cw_event *ev, uint64_t now_us);

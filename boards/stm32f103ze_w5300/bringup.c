@@ -24,7 +24,7 @@ clocks(void)
 	for (port = 0; port < 7; port++)
 		CW_RCC->apb2enr |= CW_RCC_APB2_GPIO(port);
 	CW_RCC->apb1enr = CW_RCC_APB1_USART2 | CW_RCC_APB1_USART3 |
-	    CW_RCC_APB1_UART4;
+	    CW_RCC_APB1_UART4 | CW_RCC_APB1_TIM2 | CW_RCC_APB1_TIM3 | CW_RCC_APB1_TIM4;
 	CW_AFIO->mapr = CW_AFIO_MAPR_SWJ_SWD;
 }
 

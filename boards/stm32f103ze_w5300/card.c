@@ -13,6 +13,8 @@
 /* From the error signal, seen at 11 etu, to the repetition: 2 etu at least
  * (7816-3, 7.3), and the character that was in DR must be over. */
 #define REFUSED_ETU 28u
+/* Cycles from RXNE until DR is written, at least. */
+#define TURN_ENTRY 60u
 /* A part of what recv asked for is given when nothing came for so long. */
 #define LULL_ETU 40u
 
@@ -34,6 +36,23 @@ us_of(const struct cw_slot *s, uint32_t etu)
 
 /* ---- the line ---------------------------------------------------------------- */
 
+/*
+ * What a handler may send at once would be early: RXNE is there at 11 1/16 etu,
+ * a character in DR starts half an etu later at the soonest.  The timer runs for
+ * the rest; the handlers' own entries are part of it.
+ */
+static void
+turn_apply(struct cw_line *l, const struct cw_slot *s)
+{
+	uint32_t etu = (uint32_t)((uint64_t)s->rate.brr * CW_BOARD_HCLK_HZ /
+	    (l->u == CW_USART1 ? CW_BOARD_PCLK2_HZ : CW_BOARD_PCLK1_HZ));
+	uint32_t rest = etu * (16u * s->turn_etu - 185u) / 16u;
+
+	l->turn_wait = rest > TURN_ENTRY;
+	if (l->turn_wait)
+		l->turn->arr = rest - TURN_ENTRY;
+}
+
 /* Puts rate and guard time into the USART; the clock changes at once. */
 static void
 line_apply(struct cw_line *l, struct cw_slot *s, const struct cw_rate *r)
@@ -45,6 +64,7 @@ line_apply(struct cw_line *l, struct cw_slot *s, const struct cw_rate *r)
 	    ((uint64_t)r->clk_hz * 2 * r->psc));
 	s->lull_us = us_of(s, LULL_ETU) + 1000u;
 	l->guarded = s->guard_etu > 12;
+	turn_apply(l, s);
 	l->u->brr = r->brr;
 	l->u->gtpr = CW_USART_GTPR(r->psc, gt);
 }
@@ -78,9 +98,15 @@ cw_line_stop(struct cw_line *l, struct cw_slot *s)
 		    CW_USART_CR3_EIE);
 		l->u->cr1 |= CW_USART_CR1_RXNEIE;
 	}
+	if (l->talking) {
+		l->turn->cr1 = 0;
+		l->turn->cnt = 0;
+		l->turn->sr = 0;
+	}
+	l->talking = l->follow = false;
 	l->sent = l->refused = l->spoilt = false;
 	l->tail = l->head;
-	s->sending = s->waiting = s->receiving = false;
+	s->sending = s->waiting = s->receiving = s->talking = false;
 }
 
 void
@@ -218,61 +244,105 @@ cw_line_tx_begin(struct cw_line *l, struct cw_slot *s)
 
 	s->waiting = false;
 	cw_stm_pin(l->io, CW_STM_AF_OD);
-	if (l->guarded) {
-		l->mode = CW_LINE_ONE;
-		l->u->dr = l->tx[0];
-		return;
-	}
-	l->u->cr1 &= ~CW_USART_CR1_RXNEIE;
 	l->pin_away = (*l->pin_cr & ~(0xfu << 4 * (l->io % 8))) |
 	    (uint32_t)CW_STM_IN << 4 * (l->io % 8);
-	l->watched = !l->t1;
-	l->mode = CW_LINE_TX;
 	CW_DMA1->ifcr = l->echo_done;
 	l->echo->cpar = (uint32_t)(uintptr_t)&l->u->dr;
 	l->feed->cpar = (uint32_t)(uintptr_t)&l->u->dr;
 	l->echo->cmar = (uint32_t)(uintptr_t)&nowhere;
-	l->feed->cmar = (uint32_t)(uintptr_t)l->tx;
-	l->echo->cndtr = l->tx_len;
-	l->feed->cndtr = l->tx_len;
-	(void)l->u->sr;			/* an old FE goes with these two reads */
-	(void)l->u->dr;
-	l->u->cr3 |= CW_USART_CR3_DMAT | CW_USART_CR3_DMAR | CW_USART_CR3_EIE;
-	l->echo->ccr = CW_DMA_CCR_TCIE | CW_DMA_CCR_EN;
-	l->feed->ccr = CW_DMA_CCR_DIR | CW_DMA_CCR_MINC | CW_DMA_CCR_EN;
+	cw_line_feed(l);
 }
 
-static int
-card_send(void *dev, uint8_t slot, const uint8_t *buf, size_t len)
+/* At once, or when the card has had its rest. */
+static void
+send_begin(struct cw_line *l, struct cw_slot *s, const uint8_t *buf, size_t len)
 {
-	struct cw_line *l = &cw_lines[slot];
-	struct cw_slot *s = &cw_slots[slot];
 	uint32_t rest_etu, rest_us;
 
-	(void)dev;
-	if (s->power != CW_PWR_ON)
-		return CW_EIO;
-	if (len == 0 || len > UINT16_MAX)
-		return CW_EINVAL;
 	rest_etu = s->refused ? REFUSED_ETU : s->turn_etu > CW_CHAR_END_ETU + 1 ?
 	    s->turn_etu - CW_CHAR_END_ETU : 0u;
-	cw_line_stop(l, s);
 	s->refused = false;
 	l->tx = buf;
 	l->tx_len = (uint16_t)len;
 	l->tx_off = 0;
-	s->sending = true;
 	if (rest_etu > 0) {
 		rest_us = us_of(s, rest_etu) + 1;
 		if (cw_line_since_us(l, cw_stm_now_us()) < (int32_t)rest_us ||
 		    (l->u->sr & CW_USART_SR_TC) == 0) {
 			s->waiting = true;
 			s->tx_us = cw_stm_stamp_us(l->stamp) + rest_us;
-			return 0;
+			return;
 		}
 	}
 	cw_line_tx_begin(l, s);
+}
+
+static int
+card_send(void *dev, uint8_t slot, const uint8_t *buf, size_t len)
+{
+	struct cw_slot *s = &cw_slots[slot];
+
+	(void)dev;
+	if (s->power != CW_PWR_ON)
+		return CW_EIO;
+	if (len == 0 || len > UINT16_MAX)
+		return CW_EINVAL;
+	cw_line_stop(&cw_lines[slot], s);
+	send_begin(&cw_lines[slot], s, buf, len);
+	s->sending = true;
 	return 0;
+}
+
+static struct cw_line_talk
+talk_of(const struct cw_card_talk *t)
+{
+	return (struct cw_line_talk){ .tx = t->tx, .len = (uint16_t)t->len,
+	    .cap = (uint8_t)t->cap, .expect_len = t->expect_len,
+	    .expect = { t->expect[0], t->expect[1] } };
+}
+
+static bool
+talk_good(const struct cw_card_talk *t)
+{
+	return t->len > 0 && t->len <= UINT16_MAX && t->cap > 0 && t->cap <= UINT8_MAX;
+}
+
+static int
+card_talk(void *dev, uint8_t slot, const struct cw_card_talk *t)
+{
+	struct cw_line *l = &cw_lines[slot];
+	struct cw_slot *s = &cw_slots[slot];
+
+	(void)dev;
+	if (s->power != CW_PWR_ON)
+		return CW_EIO;
+	if (!talk_good(t))
+		return CW_EINVAL;
+	cw_line_stop(l, s);
+	l->talk[0] = talk_of(t);
+	l->talk_cur = l->talk_told = 0;
+	l->talk_end = 1;
+	l->talking = l->follow = true;
+	s->wait_us = us_of(s, t->wait_etu);
+	send_begin(l, s, t->tx, t->len);
+	s->talking = true;
+	return 0;
+}
+
+static void
+card_ahead(void *dev, uint8_t slot, const struct cw_card_talk *t)
+{
+	struct cw_line *l = &cw_lines[slot];
+	uint32_t end = l->talk_end;
+
+	(void)dev;
+	/* Only a whole answer is compared, and only with what still waits. */
+	if (!cw_slots[slot].talking || !talk_good(t) || t->expect_len == 0 ||
+	    t->expect_len > sizeof t->expect || end - l->talk_told >= CW_LINE_TALKS ||
+	    l->talk[(end - 1) % CW_LINE_TALKS].cap != t->expect_len)
+		return;
+	l->talk[end % CW_LINE_TALKS] = talk_of(t);
+	l->talk_end = end + 1;
 }
 
 static int
@@ -311,3 +381,5 @@ const struct cw_card_ops cw_board_card_ops = {
 	.abort = card_abort,
 	.present = card_present,
 };
+
+const struct cw_talk_ops cw_board_talk_ops = { card_talk, card_ahead };

@@ -6,6 +6,28 @@
 #define TS_INVERSE 0x03u	/* 7816-3, 8.1: 3F under inverse, seen under direct */
 #define REPEAT_MAX 3u		/* 7816-3, 7.3 leaves it open; EMV Book 1: 3 more */
 
+/* The answer is whole: what was foreseen for it begins. */
+static inline void
+follow(struct cw_line *l, uint32_t head)
+{
+	uint32_t next = l->talk_cur + 1;
+	const struct cw_line_talk *t = &l->talk[next % CW_LINE_TALKS];
+
+	if (next == l->talk_end ||
+	    l->ring[(head - 1) % CW_LINE_RING] != t->expect[t->expect_len - 1u] ||
+	    l->ring[(head - t->expect_len) % CW_LINE_RING] != t->expect[0])
+		return;
+	l->talk_cur = next;
+	l->sent = false;
+	l->tx = t->tx;
+	l->tx_len = t->len;
+	l->tx_off = 0;
+	if (l->turn_wait)
+		l->turn->cr1 = CW_TIM_CR1_OPM | CW_TIM_CR1_CEN;
+	else
+		cw_line_feed(l);
+}
+
 static inline void
 push(struct cw_line *l, uint32_t ch)
 {
@@ -13,8 +35,11 @@ push(struct cw_line *l, uint32_t ch)
 
 	l->ring[head % CW_LINE_RING] = (uint16_t)ch;
 	l->head = ++head;
-	if (head == l->want)
+	if (head == l->want) {
+		if (l->follow)
+			follow(l, head);
 		cw_board_awake = true;
+	}
 }
 
 /*
@@ -43,6 +68,7 @@ take_bad(struct cw_line *l, uint32_t sr, uint32_t ch)
 	if (++l->bad_run > REPEAT_MAX || (sr & CW_USART_SR_ORE) != 0) {
 		l->bad_run = 0;
 		l->spoilt = true;
+		l->follow = false;
 		cw_board_awake = true;
 	}
 }
@@ -66,7 +92,10 @@ turn(struct cw_line *l)
 {
 	l->mode = CW_LINE_RX;
 	l->stamp = cw_stm_stamp();
-	cw_board_awake = true;
+	if (l->talking && l->sent)
+		l->want = l->head + l->talk[l->talk_cur % CW_LINE_TALKS].cap;
+	else
+		cw_board_awake = true;
 }
 
 static void
@@ -165,6 +194,15 @@ line_irq(struct cw_line *l)
 	}
 }
 
+/* The card's rest is over. */
+static inline void
+turn_over(struct cw_line *l)
+{
+	l->turn->sr = 0;
+	if (l->talking && l->mode == CW_LINE_RX)
+		cw_line_feed(l);
+}
+
 void
 cw_line_irq1(void)
 {
@@ -199,4 +237,22 @@ void
 cw_line_echo3(void)
 {
 	feed_done(&cw_lines[2]);
+}
+
+void
+cw_line_turn1(void)
+{
+	turn_over(&cw_lines[0]);
+}
+
+void
+cw_line_turn2(void)
+{
+	turn_over(&cw_lines[1]);
+}
+
+void
+cw_line_turn3(void)
+{
+	turn_over(&cw_lines[2]);
 }

@@ -19,10 +19,11 @@ cw_card_start(void)
 	static struct cw_stm_usart *const usart[] = { CW_USART1, CW_USART2, CW_USART3 };
 	/* RM0008, table 78: channels of TX and RX */
 	static const uint8_t feed[] = { 4, 7, 2 }, echo[] = { 5, 6, 3 };
-	static const enum cw_stm_irq irq[][2] = {
-		{ CW_IRQ_USART1, CW_IRQ_DMA1_CH5 },
-		{ CW_IRQ_USART2, CW_IRQ_DMA1_CH6 },
-		{ CW_IRQ_USART3, CW_IRQ_DMA1_CH3 },
+	static struct cw_stm_tim *const turn[] = { CW_TIM2, CW_TIM3, CW_TIM4 };
+	static const enum cw_stm_irq irq[][3] = {
+		{ CW_IRQ_USART1, CW_IRQ_DMA1_CH5, CW_IRQ_TIM2 },
+		{ CW_IRQ_USART2, CW_IRQ_DMA1_CH6, CW_IRQ_TIM3 },
+		{ CW_IRQ_USART3, CW_IRQ_DMA1_CH3, CW_IRQ_TIM4 },
 	};
 	uint8_t i;
 
@@ -34,6 +35,8 @@ cw_card_start(void)
 		cw_lines[i].feed = &CW_DMA1->ch[feed[i] - 1];
 		cw_lines[i].echo = &CW_DMA1->ch[echo[i] - 1];
 		cw_lines[i].echo_done = CW_DMA_IFCR_ALL(echo[i]);
+		cw_lines[i].turn = turn[i];
+		cw_lines[i].turn->dier = CW_TIM_DIER_UIE;
 		cw_lines[i].io = p->io;
 		cw_lines[i].pin_cr = p->io % 16 < 8 ? &CW_GPIO(p->io / 16)->crl :
 		    &CW_GPIO(p->io / 16)->crh;
@@ -51,6 +54,7 @@ cw_card_start(void)
 		cw_slots[i].present = off_pin(i);
 		cw_stm_irq_on(irq[i][0], CW_STM_PRIO_LINE);
 		cw_stm_irq_on(irq[i][1], CW_STM_PRIO_LINE);
+		cw_stm_irq_on(irq[i][2], CW_STM_PRIO_LINE);
 	}
 }
 
@@ -154,25 +158,33 @@ power_event(uint8_t i, struct cw_event *ev)
 /* ---- characters -------------------------------------------------------------- */
 
 static bool
-send_event(struct cw_line *l, struct cw_slot *s, struct cw_event *ev,
+refused_event(struct cw_line *l, struct cw_slot *s, struct cw_event *ev,
     uint64_t now_us)
 {
 	/* After a refusal the USART may still be sending to nobody. */
 	if (s->waiting && (int32_t)((uint32_t)now_us - s->tx_us) >= 0 &&
 	    (l->u->sr & CW_USART_SR_TC) != 0)
 		cw_line_tx_begin(l, s);
-	if (l->sent) {
-		ev->kind = CW_EV_SENT;
-		ev->line_etu = (uint64_t)l->tx_len * s->guard_etu;
-		l->sent = false;
-	} else if (l->refused) {
-		ev->kind = CW_EV_NACK;
-		ev->idx = l->tx_off;
-		l->refused = false;
-		s->refused = true;
-	} else {
+	if (!l->refused)
 		return false;
-	}
+	ev->kind = CW_EV_NACK;
+	ev->idx = l->tx_off;
+	l->refused = false;
+	l->talking = s->talking = l->follow = false;
+	s->refused = true;
+	s->sending = false;
+	return true;
+}
+
+static bool
+send_event(struct cw_line *l, struct cw_slot *s, struct cw_event *ev,
+    uint64_t now_us)
+{
+	if (!l->sent)
+		return refused_event(l, s, ev, now_us);
+	ev->kind = CW_EV_SENT;
+	ev->line_etu = (uint64_t)l->tx_len * s->guard_etu;
+	l->sent = false;
 	s->sending = false;
 	return true;
 }
@@ -224,6 +236,46 @@ recv_event(struct cw_line *l, struct cw_slot *s, struct cw_event *ev,
 	return true;
 }
 
+/*
+ * A talk, or one that has gone on from another.  The handler decides when the
+ * last awaited character comes; to end the waiting earlier it is first told not
+ * to, and then asked whether it already has.
+ */
+static bool
+talk_event(struct cw_line *l, struct cw_slot *s, struct cw_event *ev,
+    uint64_t now_us)
+{
+	const struct cw_line_talk *t = &l->talk[l->talk_told % CW_LINE_TALKS];
+	size_t cnt = l->head - l->tail;
+	bool over = false;
+
+	if (l->sent && cnt < t->cap) {
+		over = l->spoilt || cw_line_since_us(l, now_us) >=
+		    (int32_t)(cnt > 0 && s->lull_us < s->wait_us ? s->lull_us : s->wait_us);
+		if (over)
+			l->follow = false;
+	}
+	if (l->talk_told != l->talk_cur) {
+		recv_give(l, s, ev, t->cap);
+		ev->went_on = true;
+		l->talk_told++;
+	} else if (!l->sent) {
+		return refused_event(l, s, ev, now_us);
+	} else if (cnt >= t->cap || over) {
+		/* What is left is a recv. */
+		l->talking = s->talking = l->follow = false;
+		l->sent = false;
+		s->cap = t->cap;
+		s->receiving = true;
+		if (!recv_event(l, s, ev, now_us))
+			return false;
+	} else {
+		return false;
+	}
+	ev->line_etu += (uint64_t)t->len * s->guard_etu;
+	return true;
+}
+
 static bool
 slot_poll(uint8_t i, struct cw_event *ev, uint64_t now_us)
 {
@@ -236,6 +288,9 @@ slot_poll(uint8_t i, struct cw_event *ev, uint64_t now_us)
 		if (power_event(i, ev))
 			return true;
 	}
+	ev->went_on = false;
+	if (s->talking)
+		return talk_event(l, s, ev, now_us);
 	if (s->sending)
 		return send_event(l, s, ev, now_us);
 	return s->receiving && recv_event(l, s, ev, now_us);
@@ -288,7 +343,7 @@ cw_card_due(uint64_t now_us)
 			due = earlier(due, s->power_us);
 		if (s->waiting)
 			due = earlier(due, at(now_us, s->tx_us));
-		if (s->receiving)
+		if (s->receiving || (s->talking && cw_lines[i].sent))
 			due = earlier(due, at(now_us,
 			    cw_stm_stamp_us(cw_lines[i].stamp) + wait_us));
 	}

@@ -32,6 +32,16 @@ enum cw_line_mode {
 /* The longest block of T=1 has 259 characters; a power of two above it. */
 #define CW_LINE_RING 512u
 #define CW_LINE_BAD 0x100u	/* in the ring: came with a wrong parity */
+/* One under way, those that wait; a power of two. */
+#define CW_LINE_TALKS 4u
+
+/* What is sent, and the characters that it awaits (struct cw_card_talk). */
+struct cw_line_talk {
+	const uint8_t *tx;
+	uint16_t len;
+	uint8_t cap, expect_len;
+	uint8_t expect[2];
+};
 
 struct cw_line {
 	struct cw_stm_usart *u;
@@ -45,6 +55,20 @@ struct cw_line {
 	bool t1;
 	bool guarded;			/* more than 12 etu between characters */
 	volatile bool ts_due;		/* the next character is TS */
+
+	/*
+	 * A talk: the handler goes on from sending to receiving, and where the
+	 * answer is what talk[talk_cur + 1] expects, to that.  The loop tells the
+	 * core of each: talk_told runs after talk_cur.
+	 */
+	struct cw_line_talk talk[CW_LINE_TALKS];
+	bool talking;
+	volatile bool follow;			/* what waits may begin */
+	volatile uint32_t talk_cur;		/* handler */
+	uint32_t talk_told;
+	volatile uint32_t talk_end;
+	struct cw_stm_tim *turn;
+	bool turn_wait;				/* the timer: the card has its rest */
 
 	const uint8_t *tx;
 	uint16_t tx_len;
@@ -95,6 +119,7 @@ struct cw_slot {
 	bool sending, waiting;		/* waiting: for tx_us */
 	bool refused;			/* the last send ended so */
 	uint32_t tx_us;			/* modulo 2^32, as all times of characters */
+	bool talking;
 	bool receiving;
 	size_t cap;
 	uint32_t wait_us, lull_us;
@@ -115,6 +140,27 @@ void cw_line_stop(struct cw_line *l, struct cw_slot *s);
 void cw_line_close(struct cw_line *l, struct cw_slot *s);
 /* The rest before the first character is over. */
 void cw_line_tx_begin(struct cw_line *l, struct cw_slot *s);
+/* Lets the DMA (or, guarded, the first character) go. */
+static inline void
+cw_line_feed(struct cw_line *l)
+{
+	if (l->guarded) {
+		l->mode = CW_LINE_ONE;
+		l->u->dr = l->tx[0];
+		return;
+	}
+	l->u->cr1 &= ~CW_USART_CR1_RXNEIE;
+	l->mode = CW_LINE_TX;
+	l->watched = !l->t1;
+	l->echo->cndtr = l->tx_len;
+	l->feed->cndtr = l->tx_len;
+	l->feed->cmar = (uint32_t)(uintptr_t)l->tx;
+	(void)l->u->sr;			/* an old FE goes with these two reads */
+	(void)l->u->dr;
+	l->u->cr3 |= CW_USART_CR3_DMAT | CW_USART_CR3_DMAR | CW_USART_CR3_EIE;
+	l->echo->ccr = CW_DMA_CCR_TCIE | CW_DMA_CCR_EN;
+	l->feed->ccr = CW_DMA_CCR_DIR | CW_DMA_CCR_MINC | CW_DMA_CCR_EN;
+}
 /* Below 0 when the handler has been there since now_us was taken. */
 static inline int32_t
 cw_line_since_us(const struct cw_line *l, uint64_t now_us)
@@ -129,5 +175,8 @@ void cw_line_irq3(void);
 void cw_line_echo1(void);
 void cw_line_echo2(void);
 void cw_line_echo3(void);
+void cw_line_turn1(void);
+void cw_line_turn2(void);
+void cw_line_turn3(void);
 
 #endif

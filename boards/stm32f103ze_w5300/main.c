@@ -182,6 +182,7 @@ core_start(void)
 
 	memset(&c, 0, sizeof c);
 	c.card = &cw_board_card_ops;
+	c.talk = &cw_board_talk_ops;
 	c.net = cw_secure_ops();
 	c.store = &cw_board_store_ops;
 	c.sys = &cw_board_sys_ops;

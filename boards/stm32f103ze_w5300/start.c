@@ -34,7 +34,11 @@ const union vector cw_vectors[16 + CW_IRQ_CNT]
 	{ .run = cw_line_echo2 },
 	BAD5, BAD,				/* 17 to 22 */
 	{ .run = cw_net_irq },			/* 23: EXTI 5 to 9 */
-	BAD13,					/* 24 to 36 */
+	BAD3, BAD,				/* 24 to 27 */
+	{ .run = cw_line_turn1 },		/* 28 to 30: TIM2 to 4 */
+	{ .run = cw_line_turn2 },
+	{ .run = cw_line_turn3 },
+	BAD5, BAD,				/* 31 to 36 */
 	{ .run = cw_line_irq1 },		/* 37: USART1 */
 	{ .run = cw_line_irq2 },
 	{ .run = cw_line_irq3 },

@@ -310,6 +310,8 @@ fill_out(const struct cw_t0 *t, struct cw_tpdu_out *out)
 		out->want = CW_TPDU_SEND;
 		out->tx = t->snd;
 		out->tx_len = t->snd_len;
+		out->rx_max = certain(t);
+		out->wait_etu = t->cfg.wt_etu;
 	}
 }
 

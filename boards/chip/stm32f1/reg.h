@@ -39,6 +39,9 @@ struct cw_stm_rcc {
 #define CW_RCC_APB2_AFIO (1u << 0)
 #define CW_RCC_APB2_GPIO(port) (1u << (2u + (port)))
 #define CW_RCC_APB2_USART1 (1u << 14)
+#define CW_RCC_APB1_TIM2 (1u << 0)
+#define CW_RCC_APB1_TIM3 (1u << 1)
+#define CW_RCC_APB1_TIM4 (1u << 2)
 #define CW_RCC_APB1_USART2 (1u << 17)
 #define CW_RCC_APB1_USART3 (1u << 18)
 #define CW_RCC_APB1_UART4 (1u << 19)
@@ -119,6 +122,18 @@ struct cw_stm_usart {
 #define CW_USART_CR3_DMAT (1u << 7)
 #define CW_USART_GTPR(psc, gt) ((psc) | (gt) << 8)
 
+/* ---- timers (RM0008, 15.4) -------------------------------------------------- */
+
+struct cw_stm_tim {
+	volatile uint32_t cr1, cr2, smcr, dier, sr, egr, ccmr[2], ccer, cnt, psc, arr;
+};
+#define CW_TIM2 CW_REG(struct cw_stm_tim, 0x40000000u)
+#define CW_TIM3 CW_REG(struct cw_stm_tim, 0x40000400u)
+#define CW_TIM4 CW_REG(struct cw_stm_tim, 0x40000800u)
+#define CW_TIM_CR1_CEN (1u << 0)
+#define CW_TIM_CR1_OPM (1u << 3)		/* stops at the update */
+#define CW_TIM_DIER_UIE (1u << 0)
+
 /* ---- DMA (RM0008, 13.4) -------------------------------------------------------- */
 
 struct cw_stm_dma_ch {
@@ -192,7 +207,8 @@ struct cw_stm_scb {
 /* Numbers of the interrupts that are used (RM0008, table 63). */
 enum cw_stm_irq {
 	CW_IRQ_DMA1_CH3 = 13, CW_IRQ_DMA1_CH5 = 15, CW_IRQ_DMA1_CH6 = 16,
-	CW_IRQ_EXTI9_5 = 23, CW_IRQ_USART1 = 37, CW_IRQ_USART2 = 38,
+	CW_IRQ_EXTI9_5 = 23, CW_IRQ_TIM2 = 28, CW_IRQ_TIM3 = 29, CW_IRQ_TIM4 = 30,
+	CW_IRQ_USART1 = 37, CW_IRQ_USART2 = 38,
 	CW_IRQ_USART3 = 39, CW_IRQ_UART4 = 52, CW_IRQ_CNT = 60,
 };
 

@@ -35,7 +35,8 @@ struct cw_tpdu_out {
 	enum cw_tpdu_want want;
 	const uint8_t *tx;	/* borrows from engine or command until the next step */
 	size_t tx_len;
-	size_t rx_max;		/* characters to wait for, at most */
+	size_t rx_max;		/* characters to wait for, at most; T=0: of SEND
+				 * what will be wanted when it is sent */
 	uint32_t wait_etu;	/* until the first, and between any two */
 	size_t rsp_len;		/* DONE: bytes in rsp, SW1 SW2 last */
 	int err;		/* FAIL: CW_ETIMEOUT, CW_EPARITY, CW_EPROTO, CW_EFULL;
