@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <getopt.h>
+#include <netdb.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +15,7 @@
 #include "sim/args.h"
 #include "sim/contact_srv.h"
 #include "sim/shelf.h"
+#include "sim/vpcd.h"
 
 /*
  * cardwright-card: the blanks of one line.  The state of the cards lives here,
@@ -24,6 +26,7 @@ struct program {
 	uv_signal_t usr1, term, intr;
 	struct cw_world *world;
 	struct cw_contact_srv *srv;
+	struct cw_vpcd *vpcd;	/* NULL: not asked for */
 	const char *dump;
 	bool json_final;
 };
@@ -37,7 +40,8 @@ struct options {
 	size_t fault_cnt;
 	const char *faults, *dump;
 	struct cw_shelf shelf;
-	bool json_final, check;
+	bool json_final, check, feed, vpcd;
+	struct cw_vpcd_config vpcd_cfg;
 };
 
 static const char usage[] =
@@ -59,6 +63,8 @@ static const char usage[] =
 "  --speed X            answer at X times real speed; 0 = at once (0)\n"
 "  --fault CARDNO=FAULT a fault for that card, or every:N=FAULT; repeatable\n"
 "  --faults FILE        such faults, one per line\n"
+"  --feed               a blank in every station from the start\n"
+"  --vpcd HOST:PORT[/N] station N (1) is also a card of that virtual reader\n"
 "  --dump FILE          write every card as JSON on SIGUSR1 and at the end\n"
 "  --json-final         the same on standard output at the end\n"
 "  --log LEVEL          error, warn, info, debug, trace (info)\n"
@@ -72,7 +78,7 @@ static const char usage[] =
 enum { OPT_STATIONS = 256, OPT_BLANKS, OPT_TA1, OPT_INVERSE, OPT_FLASH,
     OPT_WRITE, OPT_ERASE, OPT_SPEED, OPT_FAULT, OPT_FAULTS, OPT_DUMP,
     OPT_JSON, OPT_LOG, OPT_HELP, OPT_VERSION, OPT_LISTEN, OPT_PROTOCOL,
-    OPT_IFSC, OPT_CRC, OPT_UICC, OPT_SAVE };
+    OPT_IFSC, OPT_CRC, OPT_UICC, OPT_SAVE, OPT_FEED, OPT_VPCD };
 
 static const struct option longopts[] = {
 	{ "listen", required_argument, NULL, OPT_LISTEN },
@@ -91,6 +97,8 @@ static const struct option longopts[] = {
 	{ "speed", required_argument, NULL, OPT_SPEED },
 	{ "fault", required_argument, NULL, OPT_FAULT },
 	{ "faults", required_argument, NULL, OPT_FAULTS },
+	{ "feed", no_argument, NULL, OPT_FEED },
+	{ "vpcd", required_argument, NULL, OPT_VPCD },
 	{ "dump", required_argument, NULL, OPT_DUMP },
 	{ "json-final", no_argument, NULL, OPT_JSON },
 	{ "log", required_argument, NULL, OPT_LOG },
@@ -164,6 +172,29 @@ card_option(struct cw_sim_card_config *card, int opt)
 	}
 }
 
+/* HOST:PORT[/STATION]; the name is resolved here and now. */
+static void
+parse_vpcd(struct options *o, const char *text)
+{
+	struct addrinfo hint = { .ai_family = AF_INET, .ai_socktype = SOCK_STREAM };
+	struct addrinfo *list = NULL;
+	char host[128], port[8], end;
+	unsigned int station = 1;
+	int n = sscanf(text, "%127[^:]:%7[0-9]/%u%c", host, port, &station, &end);
+
+	if ((n != 2 && n != 3) || station < 1 || station > 64 ||
+	    (n == 2 && strchr(text, '/') != NULL))
+		cw_args_fail("--vpcd", "expected HOST:PORT or HOST:PORT/STATION, such "
+		    "as 127.0.0.1:35963, found \"%s\"", text);
+	n = getaddrinfo(host, port, &hint, &list);
+	if (n != 0)
+		cw_args_fail("--vpcd", "%s: %s", text, gai_strerror(n));
+	memcpy(&o->vpcd_cfg.to, list->ai_addr, sizeof o->vpcd_cfg.to);
+	freeaddrinfo(list);
+	o->vpcd_cfg.station = (uint16_t)(station - 1);
+	o->vpcd = true;
+}
+
 static void
 option(struct options *o, int opt)
 {
@@ -188,6 +219,12 @@ option(struct options *o, int opt)
 		break;
 	case OPT_FAULTS:
 		o->faults = optarg;
+		break;
+	case OPT_FEED:
+		o->feed = true;
+		break;
+	case OPT_VPCD:
+		parse_vpcd(o, optarg);
 		break;
 	case OPT_DUMP:
 		o->dump = optarg;
@@ -281,6 +318,7 @@ on_signal(uv_signal_t *h, int sig)
 		return;
 	}
 	cw_contact_srv_close(p->srv);
+	cw_vpcd_close(p->vpcd);
 	uv_close((uv_handle_t *)&p->usr1, NULL);
 	uv_close((uv_handle_t *)&p->term, NULL);
 	uv_close((uv_handle_t *)&p->intr, NULL);
@@ -302,6 +340,7 @@ serve(struct program *p, const struct options *o)
 		.station_cnt = o->world.station_cnt, .speed = o->speed,
 		.ip = o->listen.ip, .port = o->listen.port,
 	};
+	struct cw_vpcd_config vpcd = o->vpcd_cfg;
 	char err[256];
 
 	uv_loop_init(&p->loop);
@@ -316,6 +355,11 @@ serve(struct program *p, const struct options *o)
 	catch(p, &p->usr1, SIGUSR1);
 	catch(p, &p->term, SIGTERM);
 	catch(p, &p->intr, SIGINT);
+	if (o->vpcd) {
+		vpcd.loop = &p->loop;
+		vpcd.world = p->world;
+		p->vpcd = cw_vpcd_open(&vpcd);
+	}
 	cw_log(CW_LOG_INFO, "card.ready", "listen=%s:%u stations=%u",
 	    o->listen.ip, cw_contact_srv_port(p->srv), o->world.station_cnt);
 	uv_run(&p->loop, UV_RUN_DEFAULT);
@@ -357,6 +401,11 @@ main(int argc, char **argv)
 			    "such as 7=mute or every:25=sw:3=6581", o.fault[i]);
 	if (o.faults != NULL && read_faults(p.world, o.faults) < 0)
 		rc = 2;
+	if (o.vpcd && o.vpcd_cfg.station >= o.world.station_cnt)
+		cw_args_fail("--vpcd", "station %u is not there: --stations %u",
+		    o.vpcd_cfg.station + 1u, o.world.station_cnt);
+	for (i = 0; o.feed && i < o.world.station_cnt; i++)
+		(void)cw_world_feed(p.world, (uint16_t)i, (uint32_t)i + 1);
 	p.dump = o.dump;
 	p.json_final = o.json_final;
 	if (rc == 0 && !o.check)

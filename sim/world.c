@@ -260,6 +260,14 @@ cw_world_card(struct cw_world *w, uint16_t station)
 	return c != NULL ? c->core : NULL;
 }
 
+uint32_t
+cw_world_card_no(const struct cw_world *w, uint16_t station)
+{
+	const struct card *c = w->station[station].now;
+
+	return c != NULL ? c->no : 0;
+}
+
 void
 cw_world_leave(struct cw_world *w, uint16_t station)
 {

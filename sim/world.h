@@ -49,6 +49,8 @@ enum cw_world_bin cw_world_bin(struct cw_world *w, uint16_t station,
     enum cw_world_bin bin, uint32_t *card_no);
 /* The card at the contacts, or NULL. Lends, until feed, bin or leave. */
 struct cw_sim_card *cw_world_card(struct cw_world *w, uint16_t station);
+/* Its number, or 0: none. */
+uint32_t cw_world_card_no(const struct cw_world *w, uint16_t station);
 /* The card at the station left by itself. */
 void cw_world_leave(struct cw_world *w, uint16_t station);
 /* True when the card that left the station last was lost. */

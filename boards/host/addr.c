@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -64,4 +65,33 @@ cw_host_station(struct sockaddr_in *a, uint16_t *station, const char *text)
 		return CW_EFORMAT;
 	*station = (uint16_t)n;
 	return 0;
+}
+
+int
+cw_host_vpcd_addr(struct sockaddr_in *a, const char *text)
+{
+	char full[32];
+
+	if (strchr(text, ':') != NULL)
+		return cw_host_addr(a, text);
+	snprintf(full, sizeof full, "127.0.0.1:%.10s", text);
+	return cw_host_addr(a, full);
+}
+
+int
+cw_host_card_check(const char *card)
+{
+	struct sockaddr_in a;
+	uint16_t station;
+
+	if (strcmp(card, "null") == 0)
+		return 0;
+	if (strncmp(card, "sim:", 4) == 0)
+		return cw_host_station(&a, &station, card + 4);
+	if (strncmp(card, "vpcd:", 5) == 0)
+		return cw_host_vpcd_addr(&a, card + 5);
+	if (strncmp(card, "pcsc:", 5) == 0 && card[5] != '\0' &&
+	    strlen(card) < 5 + 128)
+		return 0;
+	return CW_EFORMAT;
 }

@@ -236,7 +236,8 @@ core_init(struct cw_host *h)
 	struct cw_reader_config c;
 
 	memset(&c, 0, sizeof c);
-	c.card = &h->card->ops;
+	c.card = h->card->apdu != NULL ? NULL : &h->card->ops;
+	c.apdu = h->card->apdu;
 	c.net = h->link != NULL ? &cw_host_secure_ops : &cw_host_net_ops;
 	c.store = &store_ops;
 	c.sys = &sys_ops;
@@ -269,6 +270,16 @@ card_choose(struct cw_host *h, const char **spec)
 		*spec = h->cfg.card + 4;
 		return 0;
 	}
+	if (strncmp(h->cfg.card, "vpcd:", 5) == 0) {
+		h->card = &cw_host_vpcd;
+		*spec = h->cfg.card + 5;
+		return 0;
+	}
+	if (strncmp(h->cfg.card, "pcsc:", 5) == 0) {
+		h->card = &cw_host_pcsc;
+		*spec = h->cfg.card + 5;
+		return 0;
+	}
 	return CW_EINVAL;
 }
 
@@ -278,6 +289,8 @@ host_free(struct cw_host *h)
 	if (h->core != NULL)
 		cw_wipe(h->mem, QUEUE_LEN + 2 * LINK_LEN);
 	cw_host_secure_close(h);
+	if (h->card != NULL && h->card->free != NULL)
+		h->card->free(h);
 	free(h->store);
 	free(h->core);
 	free(h);
@@ -341,10 +354,12 @@ cw_host_open(struct cw_host_env *env, const struct cw_host_config *cfg,
 		    cfg->identity != NULL ? cfg->identity : cfg->listen);
 		goto err0;
 	}
-	if (card_choose(h, &spec) < 0 || core_init(h) < 0) {
-		snprintf(err, err_cap, "reader %s: card must be null or "
-		    "sim:IP:PORT/STATION, the clock 1000000..5000000 Hz",
-		    cfg->listen);
+	if (card_choose(h, &spec) < 0 ||
+	    (h->card->prepare != NULL && h->card->prepare(h) < 0) ||
+	    core_init(h) < 0) {
+		snprintf(err, err_cap, "reader %s: card must be null, "
+		    "sim:IP:PORT/STATION, vpcd:PORT or pcsc:NAME, the clock "
+		    "1000000..5000000 Hz", cfg->listen);
 		goto err0;
 	}
 	if (cw_host_net_open(h, err, err_cap) < 0)
@@ -353,9 +368,10 @@ cw_host_open(struct cw_host_env *env, const struct cw_host_config *cfg,
 	h->timer.data = h;
 	h->handles++;
 	if (h->card->open(h, spec) < 0) {
-		snprintf(err, err_cap, "reader %s: %s is not "
-		    "sim:IP:PORT/STATION, such as sim:127.0.0.1:%d/1",
-		    cfg->listen, cfg->card, CW_CONTACT_PORT);
+		snprintf(err, err_cap, "reader %s: card %s cannot be used: sim:"
+		    "IP:PORT/STATION such as sim:127.0.0.1:%d/1, vpcd:PORT of a "
+		    "port that is free, pcsc:NAME", cfg->listen, cfg->card,
+		    CW_CONTACT_PORT);
 		cw_host_close(h);
 		return NULL;
 	}

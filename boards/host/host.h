@@ -35,7 +35,8 @@ struct cw_host_env {
 struct cw_host_config {
 	const char *name;	/* for the log; NULL = the address */
 	const char *listen;	/* "IP:PORT" */
-	const char *card;	/* "sim:IP:PORT/STATION" or "null" */
+	const char *card;	/* "sim:IP:PORT/STATION", "null", "vpcd:[IP:]PORT"
+				 * or "pcsc:NAME" */
 	uint8_t serial[16];
 	uint32_t clk_hz;	/* 1e6..5e6 */
 	uint32_t store_bytes;	/* 1..CW_COS_MAX */
@@ -59,5 +60,9 @@ int cw_host_addr(struct sockaddr_in *a, const char *text);
 /* The same with "/STATION" (1..65535) behind it. */
 int cw_host_station(struct sockaddr_in *a, uint16_t *station,
     const char *text);
+/* "PORT" (on 127.0.0.1) or "IP:PORT". */
+int cw_host_vpcd_addr(struct sockaddr_in *a, const char *text);
+/* Is it a card that cw_host_open knows? 0, CW_EFORMAT. */
+int cw_host_card_check(const char *card);
 
 #endif

@@ -17,9 +17,11 @@
  *	discover.c	answers to who looks for readers
  *	sim.c	card back end: a station of the contact link
  *	null.c	card back end: a card that takes no time
+ *	vpcd.c	card back end: a virtual card that connects
+ *	pcsc.c	card back end: a PC/SC reader
  *	addr.c	addresses on the command line
  */
-#define CW_HOST_CONNS 8
+#define CW_HOST_CONNS 10	/* more than the secured link has sessions */
 #define CW_HOST_EVENTS 32
 /* What may wait for a terminal that does not read. */
 #define CW_HOST_OUT_MAX 65536
@@ -29,13 +31,19 @@ struct cw_host_conn;
 /* A card back end: its op table (dev is the struct cw_host) and its life. */
 struct cw_host_backend {
 	struct cw_card_ops ops;
+	const struct cw_apdu_ops *apdu;	/* not NULL: in place of ops */
+	/* Before the core asks whether there is a card; NULL: nothing to do. */
+	int (*prepare)(struct cw_host *h);
 	/* 0 or CW_E*; spec is the text behind "sim:", or "" */
 	int (*open)(struct cw_host *h, const char *spec);
 	/* After the core has settled: sends what was queued for the card. */
 	void (*flush)(struct cw_host *h);
 	void (*close)(struct cw_host *h);
+	/* Undoes prepare, once all handles are closed. */
+	void (*free)(struct cw_host *h);
 };
-extern const struct cw_host_backend cw_host_sim, cw_host_null;
+extern const struct cw_host_backend cw_host_sim, cw_host_null, cw_host_vpcd,
+    cw_host_pcsc;
 
 /* sim.c */
 struct cw_host_sim_link;
@@ -95,6 +103,8 @@ struct cw_host {
 
 	struct cw_host_sim sim;
 	struct cw_host_null null;
+	struct cw_host_vpcd *vpcd;	/* NULL: another back end */
+	struct cw_host_pcsc *pcsc;
 };
 
 /* board.c */

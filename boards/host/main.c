@@ -16,7 +16,7 @@
 
 struct spec {
 	char listen[32];
-	char card[64];
+	char card[160];
 };
 
 struct options {
@@ -38,6 +38,8 @@ static const char usage_text[] =
 "\n"
 "  --listen IP:PORT    address that names the reader (port 7816 by custom)\n"
 "  --card CARD         sim:IP:PORT/STATION  a station of cardwright-card\n"
+"                      vpcd:[IP:]PORT       a virtual card that connects there\n"
+"                      pcsc:NAME            a PC/SC reader, by name or its beginning\n"
 "                      null                 a card that takes no time\n"
 "  --reader IP:PORT=CARD  both in one; may be repeated, 1024 times at most\n"
 "  --keys FILE         link keys, made by `cardwright reader enrol`, mode 0600\n"
@@ -102,7 +104,6 @@ add_reader(struct options *o, const char *listen, size_t listen_len,
 {
 	struct spec *s = &o->spec[o->cnt];
 	struct sockaddr_in a;
-	uint16_t station;
 
 	if (o->cnt == READERS_MAX)
 		return bad("--reader", card, "1024 readers at most");
@@ -114,10 +115,9 @@ add_reader(struct options *o, const char *listen, size_t listen_len,
 	if (cw_host_addr(&a, s->listen) < 0)
 		return bad("reader address", s->listen,
 		    "give IP:PORT, such as 127.0.1.1:7816");
-	if (strcmp(card, "null") != 0 && (strncmp(card, "sim:", 4) != 0 ||
-	    cw_host_station(&a, &station, card + 4) < 0))
-		return bad("card", card, "give null or sim:IP:PORT/STATION, "
-		    "such as sim:127.0.0.1:7830/1");
+	if (cw_host_card_check(card) < 0)
+		return bad("card", card, "give null, sim:IP:PORT/STATION such as "
+		    "sim:127.0.0.1:7830/1, vpcd:PORT, or pcsc:NAME");
 	o->cnt++;
 	return 0;
 }
