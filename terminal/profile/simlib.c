@@ -247,6 +247,7 @@ fn_milenage(lua_State *L)
 	struct cw_milenage m;
 	size_t i;
 
+	lua_settop(L, 5);
 	key_arg(L, 1, "milenage: ki", ki, sizeof(ki));
 	key_arg(L, 2, "milenage: opc", opc, sizeof(opc));
 	key_arg(L, 3, "milenage: rand", rnd, sizeof(rnd));

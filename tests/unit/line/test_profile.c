@@ -604,6 +604,9 @@ test_helpers(void **state)
 	    "\"9f7c8d021accf4db213ccff0c7f71a6a\", \"9d0277595ffc\", "
 	    "\"725c\")\n"
 	    "is(m.res, \"8011C48C0C214ED2\")\n"
+	    "local g = milenage(ki, opc, \"9f7c8d021accf4db213ccff0c7f71a6a\")\n"
+	    "is(g.sres, \"8C308A5E\") is(g.kc, \"AA01739B8CAA976D\")\n"
+	    "if g.autn then error(\"autn\") end\n"
 	    "is(m.ck, \"5DBDBB2954E8F3CDE665B046179A5098\")\n"
 	    "is(m.ik, \"59A92D3B476A0443487055CF88B2307B\")\n"
 	    "is(m.autn, xor(\"9D0277595FFC\", \"33484DC2136B\") .. "
@@ -630,6 +633,52 @@ test_helpers(void **state)
 
 	(void)state;
 	assert_string_equal(err, "");
+	cw_profile_free(p);
+}
+
+/*
+ * The transport key goes to the card once, and only after the card has said that
+ * it has all its tries: a wrong key costs one try, a card that lost one none.
+ */
+static void
+test_usim_one_try(void **state)
+{
+	static const struct pair f[] = {
+		{ "iccid", "89880010000000000015" }, { "imsi", "001010000000007" },
+		{ "ki", "fec86ba6eb707ed08905757b1bb44b8f" },
+		{ "opc", "1006020f0a478bf6b699f15c062e42b3" },
+		{ "pin1", "1234" }, { NULL, NULL } };
+	struct cw_profile *p = open_file("usim-generic.lua");
+	unsigned int asked = 0, given = 0, written = 0;
+	struct cw_prog_step st;
+	struct cw_prog_iter it;
+	int n = compile(p, f);
+
+	(void)state;
+	assert_true(n > 0);
+	cw_prog_begin(&it, out, (size_t)n);
+	while (cw_prog_next(&it, &st) == 1) {
+		const uint8_t *a = st.u.apdu.buf;
+
+		if (st.op != CW_OP_APDU)
+			continue;
+		if (a[1] == 0x20 && st.u.apdu.len < 13) {
+			asked++;
+			assert_int_equal(given, 0);
+			assert_int_equal(st.sw_cnt, 3);
+			assert_int_equal(st.sw[0].sw, 0x63C3);
+			assert_int_equal(st.sw[0].mask, 0xFFFF);
+		} else if (a[1] == 0x20 && a[3] == 0x0A) {
+			given++;
+			assert_int_equal(st.sw_cnt, 0);
+			assert_int_equal(asked, 1);
+			assert_int_equal(written, 0);
+		}
+		written += a[1] == 0xD6;
+	}
+	assert_int_equal(asked, 1);
+	assert_int_equal(given, 1);
+	assert_true(written > 10);
 	cw_profile_free(p);
 }
 
@@ -736,6 +785,7 @@ main(void)
 		cmocka_unit_test(test_bad_profiles),
 		cmocka_unit_test(test_bad_steps),
 		cmocka_unit_test(test_helpers),
+		cmocka_unit_test(test_usim_one_try),
 		cmocka_unit_test(test_answer),
 		cmocka_unit_test(test_answer_faults),
 	};
