@@ -3,9 +3,10 @@
 
 #include "cw/bytes.h"
 #include "cw/sha256.h"
+#include "sha256_priv.h"
 
 /* FIPS 180-4, 4.2.2 */
-static const uint32_t k256[64] = {
+const uint32_t cw_sha256_k[64] = {
 	0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5,
 	0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5,
 	0xd807aa98, 0x12835b01, 0x243185be, 0x550c7dc3,
@@ -29,64 +30,6 @@ static const uint32_t h256[8] = {
 	0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
 	0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19,
 };
-
-static uint32_t
-ror(uint32_t x, unsigned int n)
-{
-	return x >> n | x << (32 - n);
-}
-
-static uint32_t
-load_be(const uint8_t *p)
-{
-	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 |
-	    (uint32_t)p[2] << 8 | p[3];
-}
-
-/*
- * FIPS 180-4, 6.2.2.  The schedule is a ring of 16 words: 64 bytes of stack in
- * place of 256 matter on a small machine.
- */
-static void
-compress(uint32_t h[8], const uint8_t block[64])
-{
-	uint32_t w[16];
-	uint32_t v[8];
-	unsigned int t;
-
-	memcpy(v, h, sizeof v);
-	for (t = 0; t < 64; t++) {
-		uint32_t t1, t2;
-
-		if (t < 16) {
-			w[t] = load_be(block + 4 * t);
-		} else {
-			uint32_t a = w[(t + 1) & 15];
-			uint32_t b = w[(t + 14) & 15];
-
-			w[t & 15] += w[(t + 9) & 15] +
-			    (ror(a, 7) ^ ror(a, 18) ^ a >> 3) +
-			    (ror(b, 17) ^ ror(b, 19) ^ b >> 10);
-		}
-
-		t1 = v[7] + (ror(v[4], 6) ^ ror(v[4], 11) ^ ror(v[4], 25)) +
-		    ((v[4] & v[5]) ^ (~v[4] & v[6])) + k256[t] + w[t & 15];
-		t2 = (ror(v[0], 2) ^ ror(v[0], 13) ^ ror(v[0], 22)) +
-		    ((v[0] & v[1]) ^ (v[0] & v[2]) ^ (v[1] & v[2]));
-		v[7] = v[6];
-		v[6] = v[5];
-		v[5] = v[4];
-		v[4] = v[3] + t1;
-		v[3] = v[2];
-		v[2] = v[1];
-		v[1] = v[0];
-		v[0] = t1 + t2;
-	}
-	for (t = 0; t < 8; t++)
-		h[t] += v[t];
-	cw_wipe(w, sizeof w);
-	cw_wipe(v, sizeof v);
-}
 
 void
 cw_sha256_init(struct cw_sha256 *s)
@@ -114,12 +57,12 @@ cw_sha256_update(struct cw_sha256 *s, const void *buf, size_t len)
 		len -= n;
 		if (have + n < 64)
 			return;
-		compress(s->h, s->block);
+		cw_sha256_compress(s->h, s->block);
 	}
 
 	/* Whole blocks need no copy. */
 	for (; len >= 64; p += 64, len -= 64)
-		compress(s->h, p);
+		cw_sha256_compress(s->h, p);
 	if (len > 0)
 		memcpy(s->block, p, len);
 }
@@ -135,13 +78,13 @@ cw_sha256_final(struct cw_sha256 *s, uint8_t digest[CW_SHA256_LEN])
 	s->block[have++] = 0x80;
 	if (have > 56) {
 		memset(s->block + have, 0, 64 - have);
-		compress(s->h, s->block);
+		cw_sha256_compress(s->h, s->block);
 		have = 0;
 	}
 	memset(s->block + have, 0, 56 - have);
 	for (i = 0; i < 8; i++)
 		s->block[56 + i] = (uint8_t)(bits >> (56 - 8 * i));
-	compress(s->h, s->block);
+	cw_sha256_compress(s->h, s->block);
 
 	for (i = 0; i < 32; i++)
 		digest[i] = (uint8_t)(s->h[i / 4] >> (24 - 8 * (i % 4)));
