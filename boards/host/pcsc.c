@@ -69,10 +69,14 @@ struct cw_host_pcsc {
 static void
 say(struct cw_host_pcsc *p, int level, const char *what, const char *why)
 {
+	size_t len;
+
+	/* What the loop has not read yet stays before it. */
 	pthread_mutex_lock(&p->mu);
-	snprintf(p->words, sizeof p->words, "%s%s%s", what,
-	    why[0] != '\0' ? ": " : "", why);
-	p->level = level;
+	len = strlen(p->words);
+	p->level = len == 0 || level < p->level ? level : p->level;
+	snprintf(p->words + len, sizeof p->words - len, "%s%s%s%s",
+	    len > 0 ? "; " : "", what, why[0] != '\0' ? ": " : "", why);
 	pthread_mutex_unlock(&p->mu);
 	uv_async_send(&p->async);
 }
