@@ -5,6 +5,7 @@
 #include "cw/atr.h"
 #include "cw/bytes.h"
 #include "sim/card_core.h"
+#include "sim/gp.h"
 #include "sim/uicc.h"
 
 #define FLASH_LEN_DEFAULT (256u * 1024u)
@@ -44,7 +45,8 @@ cw_sim_card_new(const struct cw_sim_card_config *cfg)
 	memset(c->flash, 0xFF, len);
 	memset(c->flash + len, 0, map_len);
 	c->clk_hz = CLK_DEFAULT_HZ;
-	if (cfg->uicc != NULL && (c->uicc = cw_uicc_new(cfg->uicc)) == NULL) {
+	if (cw_card_gp_open(c) < 0 || (cfg->uicc != NULL &&
+	    (c->uicc = cw_uicc_new(cfg->uicc)) == NULL)) {
 		cw_sim_card_free(c);
 		return NULL;
 	}
@@ -62,6 +64,7 @@ cw_sim_card_free(struct cw_sim_card *c)
 		return;
 	free(c->flash);
 	cw_uicc_free(c->uicc);
+	cw_sim_gp_free(c->gp);
 	cw_wipe(c, sizeof *c);
 	free(c);
 }
@@ -113,7 +116,7 @@ say_atr(struct cw_sim_card *c)
 	len += put_interface(c, atr + len);
 	atr[len++] = 0x80;
 	atr[len++] = 0x67;
-	memcpy(atr + len, !c->cos_runs ? "CWBOOT1" :
+	memcpy(atr + len, !c->cos_runs ? "CWBOOT1" : c->gp != NULL ? "CWGPCS1" :
 	    c->uicc != NULL ? "CWUICC1" : "CWCOS-1", 7);
 	len += 7;
 	for (i = 1; i < len; i++)
@@ -167,6 +170,9 @@ cw_sim_card_reset(struct cw_sim_card *c, bool asserted)
 	c->etu_clk = 372;
 	c->cos_runs = c->cos;
 	cw_card_fs_reset(c);
+	if (c->gp != NULL)
+		cw_sim_gp_reset(c->gp);
+	c->gp_len = 0;
 	if (c->uicc != NULL)
 		cw_uicc_reset(c);
 	if (c->cfg.fault.kind == CW_FAULT_MUTE) {
@@ -183,6 +189,12 @@ cw_sim_card_line(struct cw_sim_card *c, uint32_t clk_hz, uint32_t etu_clk)
 	if (clk_hz != 0)
 		c->clk_hz = clk_hz;
 	c->etu_clk = etu_clk;
+}
+
+const struct cw_sim_gp *
+cw_sim_card_gp(const struct cw_sim_card *c)
+{
+	return c->gp;
 }
 
 bool
@@ -297,6 +309,8 @@ cw_card_strikes(struct cw_sim_card *c, uint16_t *sw)
 uint16_t
 cw_card_head(struct cw_sim_card *c)
 {
+	if (c->cos_runs && c->gp != NULL)
+		return cw_card_gp_head(c);
 	if (c->cos_runs)
 		return c->uicc != NULL ? cw_uicc_head(c) : cw_card_fs_head(c);
 	return c->hdr[0] == CW_BOOT_CLA ? cw_card_boot_head(c) : 0x6E00;
@@ -307,6 +321,8 @@ cw_card_data(struct cw_sim_card *c)
 {
 	if (c->hdr[0] == CW_BOOT_CLA)
 		return cw_card_boot_data(c);
+	if (c->gp != NULL)
+		return cw_card_gp_data(c);
 	return c->uicc != NULL ? cw_uicc_data(c) : cw_card_fs_data(c);
 }
 

@@ -89,6 +89,8 @@ struct cw_sim_fault {
 /* What the ATR offers; in CW_SIM_BOTH T=0 stands first. */
 enum cw_sim_protocols { CW_SIM_T0, CW_SIM_T1, CW_SIM_BOTH };
 
+struct cw_sim_gp;
+struct cw_sim_gp_config;
 struct cw_uicc_desc;
 struct cw_sim_card_config {
 	uint8_t serial[8];
@@ -103,6 +105,10 @@ struct cw_sim_card_config {
 	uint32_t write_us, erase_us;	/* per block / page; 0 = instantly */
 	struct cw_sim_fault fault;
 	uint64_t seed;			/* which bit BAD_WRITE flips */
+	const struct cw_sim_gp_config *gp;	/* the COS is a GlobalPlatform card
+					 * (sim/gp.h), or NULL; borrowed; KDD
+					 * 00 00 and serial, seed as here */
+	bool gp_active;			/* and it runs from the first reset on */
 	const struct cw_uicc_desc *uicc;	/* what the COS is (sim/uicc.h), or NULL;
 					 * borrowed while the card lives */
 };
@@ -143,6 +149,8 @@ bool cw_sim_card_left(const struct cw_sim_card *c);
  * file or record by path "3F00/2FE2" ("3F00/7F10/6F40#1"); bytes or CW_ENOENT;
  * CW_ESTATE when no COS is active. */
 int cw_sim_card_read(const struct cw_sim_card *c, const char *path, uint8_t *out, size_t cap);
+/* The GlobalPlatform side, for checks (sim/gp.h), or NULL. Lends. */
+const struct cw_sim_gp *cw_sim_card_gp(const struct cw_sim_card *c);
 /* The card as it is now, as a description (sim/uicc.h): 0, CW_ESTATE when it is no
  * running UICC, CW_EIO. */
 int cw_sim_card_save(const struct cw_sim_card *c, FILE *fp);

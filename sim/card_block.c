@@ -91,6 +91,9 @@ carry_out(struct cw_sim_card *c, const struct cw_apdu *a)
 		c->hdr[4] = (uint8_t)sw;
 		sw = cw_card_head(c);
 	}
+	/* What a session adds to an answer comes though no Le asked for it. */
+	if (c->cos_runs && c->gp != NULL)
+		return sw >> 8 == 0x61 ? cw_card_gp_take(c) : sw;
 	if (sw >> 8 == 0x61 && c->hdr[1] != 0xC0) {
 		if (a->le > 0) {
 			memcpy(c->rsp, c->get, c->get_len);

@@ -15,6 +15,7 @@
  *	card_boot.c	bootloader commands (docs/spec/bootloader.md)
  *	card_fs.c	the COS: file system and commands (docs/spec/simcard.md)
  *	uicc*.c		the COS of a UICC (docs/spec/uicc.md)
+ *	card_gp.c	the COS of a GlobalPlatform card (docs/spec/simgp.md)
  *
  * An application gets a command in two calls.  _head sees the five header
  * bytes: it returns 0 when it wants the P3 data bytes, in which case _data
@@ -103,6 +104,9 @@ struct cw_sim_card {
 	uint8_t df, ef;		/* index into the file table; ef 0: none */
 	uint32_t update_cnt;
 	uint8_t fs[CW_CARD_FS_BYTES];
+	struct cw_sim_gp *gp;	/* the COS in place of all that; or NULL */
+	uint8_t gp_rsp[CW_CARD_RSP_MAX];	/* waits for GET RESPONSE */
+	uint16_t gp_len, gp_sw;
 	struct cw_uicc *uicc;	/* the COS in place of all that; or NULL */
 };
 
@@ -146,6 +150,12 @@ void cw_card_fs_reset(struct cw_sim_card *c);
 uint16_t cw_card_fs_head(struct cw_sim_card *c);
 uint16_t cw_card_fs_data(struct cw_sim_card *c);
 
+/* card_gp.c: the same for a GlobalPlatform card (sim/gp.h). _open: 0 or CW_ENOMEM;
+ * _take: all that waits, as T=1 has it, and its status word. */
+int cw_card_gp_open(struct cw_sim_card *c);
+uint16_t cw_card_gp_head(struct cw_sim_card *c);
+uint16_t cw_card_gp_data(struct cw_sim_card *c);
+uint16_t cw_card_gp_take(struct cw_sim_card *c);
 /* uicc.c: the same for a card of a description (sim/uicc.h). */
 void cw_uicc_reset(struct cw_sim_card *c);
 uint16_t cw_uicc_head(struct cw_sim_card *c);

@@ -9,11 +9,14 @@
 #include <unistd.h>
 
 #include "boards/host/contact.h"
+#include "cw/bytes.h"
 #include "cw/err.h"
 #include "cw/pps.h"
+#include "host/keyops.h"
 #include "host/log.h"
 #include "sim/args.h"
 #include "sim/contact_srv.h"
+#include "sim/gp.h"
 #include "sim/shelf.h"
 #include "sim/vpcd.h"
 
@@ -31,6 +34,13 @@ struct program {
 	bool json_final;
 };
 
+/* A GlobalPlatform card, its keys in this process. */
+struct gp_option {
+	const char *proto, *key;
+	struct cw_keystore *store;
+	struct cw_sim_gp_config cfg;
+};
+
 struct options {
 	struct cw_args_addr listen;
 	struct cw_world_config world;
@@ -40,6 +50,7 @@ struct options {
 	size_t fault_cnt;
 	const char *faults, *dump;
 	struct cw_shelf shelf;
+	struct gp_option gp;
 	bool json_final, check, feed, vpcd;
 	struct cw_vpcd_config vpcd_cfg;
 };
@@ -56,6 +67,9 @@ static const char usage[] =
 "  --ifsc N             information field size of a blank in T=1 (254)\n"
 "  --crc                T=1 with CRC in place of LRC\n"
 "  --uicc FILE|DIR      what a blank becomes: a description; DIR/N.txt for card N\n"
+"  --gp P[,active]      what a blank becomes: a GlobalPlatform card, scp02 or scp03;\n"
+"                       active: it is one from the start\n"
+"  --gp-key HEX         its keys (404142..4F; 24 or 32 bytes with scp03)\n"
 "  --save DIR           write every such card as DIR/N.txt when it leaves\n"
 "  --flash-kib N        flash of a blank, 2 to 4096 (256)\n"
 "  --write-us N         flash time of a block (0)\n"
@@ -78,7 +92,7 @@ static const char usage[] =
 enum { OPT_STATIONS = 256, OPT_BLANKS, OPT_TA1, OPT_INVERSE, OPT_FLASH,
     OPT_WRITE, OPT_ERASE, OPT_SPEED, OPT_FAULT, OPT_FAULTS, OPT_DUMP,
     OPT_JSON, OPT_LOG, OPT_HELP, OPT_VERSION, OPT_LISTEN, OPT_PROTOCOL,
-    OPT_IFSC, OPT_CRC, OPT_UICC, OPT_SAVE, OPT_FEED, OPT_VPCD };
+    OPT_IFSC, OPT_CRC, OPT_UICC, OPT_GP, OPT_GP_KEY, OPT_SAVE, OPT_FEED, OPT_VPCD };
 
 static const struct option longopts[] = {
 	{ "listen", required_argument, NULL, OPT_LISTEN },
@@ -89,6 +103,8 @@ static const struct option longopts[] = {
 	{ "protocol", required_argument, NULL, OPT_PROTOCOL },
 	{ "ifsc", required_argument, NULL, OPT_IFSC },
 	{ "crc", no_argument, NULL, OPT_CRC },
+	{ "gp", required_argument, NULL, OPT_GP },
+	{ "gp-key", required_argument, NULL, OPT_GP_KEY },
 	{ "uicc", required_argument, NULL, OPT_UICC },
 	{ "save", required_argument, NULL, OPT_SAVE },
 	{ "flash-kib", required_argument, NULL, OPT_FLASH },
@@ -195,6 +211,42 @@ parse_vpcd(struct options *o, const char *text)
 	o->vpcd = true;
 }
 
+/* The blanks become GlobalPlatform cards when it was asked for. */
+static void
+gp_serve(struct gp_option *g, struct cw_world_config *w)
+{
+	const char *hex = g->key != NULL ? g->key : "404142434445464748494A4B4C4D4E4F";
+	size_t len = g->proto != NULL ? strcspn(g->proto, ",") : 0;
+	bool des = len == 5 && memcmp(g->proto, "scp02", 5) == 0;
+	enum cw_key_alg alg;
+	uint8_t key[CW_KEY_MAX];
+	uint32_t h;
+	int n;
+
+	if (g->proto == NULL)
+		return;
+	w->card.gp_active = strcmp(g->proto + len, ",active") == 0;
+	if (len != 5 || (!des && memcmp(g->proto, "scp03", 5) != 0) ||
+	    (g->proto[len] != '\0' && !w->card.gp_active))
+		cw_args_fail("--gp", "expected scp02 or scp03, and ,active after it for "
+		    "cards that need no COS, found \"%s\"", g->proto);
+	n = cw_unhex(key, sizeof key, hex, strlen(hex));
+	if (n != 16 && (des || (n != 24 && n != 32)))
+		cw_args_fail("--gp-key", "expected hex of 16 bytes%s",
+		    des ? "" : ", 24 or 32");
+	alg = des ? CW_KEY_DES3 : n == 16 ? CW_KEY_AES128 :
+	    n == 24 ? CW_KEY_AES192 : CW_KEY_AES256;
+	g->store = cw_keystore_new();
+	if (g->store == NULL || (h = cw_keystore_add(g->store, alg, key)) == 0)
+		cw_args_fail("--gp", "the crypto library gives no keys");
+	g->cfg.keys = cw_keystore_keys(g->store);
+	g->cfg.initial = (struct cw_scp_static){ h, h, h };
+	g->cfg.proto = des ? 2 : 3;
+	g->cfg.i = des ? 0x55 : 0x70;
+	w->card.gp = &g->cfg;
+	cw_wipe(key, sizeof key);
+}
+
 static void
 option(struct options *o, int opt)
 {
@@ -228,6 +280,12 @@ option(struct options *o, int opt)
 		break;
 	case OPT_DUMP:
 		o->dump = optarg;
+		break;
+	case OPT_GP:
+		o->gp.proto = optarg;
+		break;
+	case OPT_GP_KEY:
+		o->gp.key = optarg;
 		break;
 	case OPT_UICC:
 		cw_shelf_load(&o->shelf, optarg);
@@ -392,6 +450,7 @@ main(int argc, char **argv)
 	cw_log_open("cardwright-card", (enum cw_log_level)o.log);
 
 	o.world.tag = o.listen.port;
+	gp_serve(&o.gp, &o.world);
 	cw_shelf_serve(&o.shelf, &o.world);
 	if ((p.world = cw_world_new(&o.world)) == NULL)
 		return 1;
@@ -411,6 +470,7 @@ main(int argc, char **argv)
 	if (rc == 0 && !o.check)
 		rc = serve(&p, &o);
 	cw_world_free(p.world);
+	cw_keystore_free(o.gp.store);
 	cw_shelf_free(&o.shelf);
 	free(o.fault);
 	return rc;

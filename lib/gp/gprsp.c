@@ -28,7 +28,9 @@ cw_gp_fci_parse(const uint8_t *buf, size_t len, struct cw_gp_aid *aid,
 		return err;
 	if (t.len < 1 || t.len > 2)
 		return CW_EFORMAT;
-	*data_max = t.len == 1 ? t.val[0] : (uint16_t)(t.val[0] << 8 | t.val[1]);
+	*data_max = t.val[0];
+	if (t.len == 2)
+		*data_max = (uint16_t)(t.val[0] << 8 | t.val[1]);
 	return 0;
 }
 
