@@ -82,5 +82,7 @@ int cw_scan_run(struct cw_cli *cli);
 int cw_reader_update_run(struct cw_cli *cli);
 int cw_line_list_run(struct cw_cli *cli);
 int cw_trace_run(struct cw_cli *cli);
+int cw_profile_check_run(struct cw_cli *cli);
+int cw_profile_compile_run(struct cw_cli *cli);
 
 #endif

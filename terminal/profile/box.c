@@ -473,6 +473,28 @@ box_library(lua_State *L)
 
 /* ---- the run ---- */
 
+/* A misspelt field would be nil, and the card would lack what it should hold. */
+static int
+no_such_field(lua_State *L)
+{
+	struct box *b = cw_box_of(L);
+	size_t len;
+	const char *key;
+	unsigned int i;
+
+	/* An optional field that this record leaves out. */
+	key = lua_type(L, 2) == LUA_TSTRING ? lua_tolstring(L, 2, &len) : NULL;
+	for (i = 0; key != NULL && i < b->p->field_cnt; i++) {
+		if (strcmp(b->p->field[i].name, key) == 0)
+			return 0;
+	}
+	if (key != NULL && cw_profile_word(b->p, key, len))
+		cw_box_fail(L, CW_EFORMAT, "fields.%s: the profile declares no such "
+		    "field", key);
+	cw_box_fail(L, CW_EFORMAT, "fields: read by a name that the profile does not "
+	    "declare");
+}
+
 /* Pushes the record's fields as a table of strings, each checked. */
 static void
 push_fields(lua_State *L, const struct box *b)
@@ -501,6 +523,10 @@ push_fields(lua_State *L, const struct box *b)
 		lua_pushlstring(L, (const char *)f.value, f.value_len);
 		lua_setfield(L, -2, spec->name);
 	}
+	lua_createtable(L, 0, 1);
+	lua_pushcfunction(L, no_such_field);
+	lua_setfield(L, -2, "__index");
+	lua_setmetatable(L, -2);
 }
 
 static void

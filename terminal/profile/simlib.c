@@ -16,21 +16,25 @@
  */
 #define LIST_MAX 255		/* bytes of a list in one file */
 
-/* Which field has this value; else the helper's own name. */
+/* The one field that has this value; else the helper's own name. */
 static const char *
 whose(lua_State *L, const char *what, const char *text, size_t len)
 {
 	struct box *b = cw_box_of(L);
+	const char *name = NULL;
 	struct cw_field f;
 	unsigned int i;
 
 	for (i = 0; b->record != NULL && i < b->p->field_cnt; i++) {
 		if (cw_record_find(&f, b->record->payload, b->record->payload_len,
 		    b->p->field[i].name) == 0 && f.value_len == len && len > 0 &&
-		    memcmp(f.value, text, len) == 0)
-			return b->p->field[i].name;
+		    memcmp(f.value, text, len) == 0) {
+			if (name != NULL)
+				return what;
+			name = b->p->field[i].name;
+		}
 	}
-	return what;
+	return name != NULL ? name : what;
 }
 
 static _Noreturn void

@@ -80,6 +80,13 @@ check "certificates hold" 0 "terminal.line-2.crt: OK" openssl verify -CAfile "$t
 check "secrets are private" 0 "^600 600 600 600$" sh -c "cd $tmp/c && stat -c %a api.token record.key ca.key platform.key | xargs"
 
 # files, without a platform
+check "a sound profile and its columns" 0 "ki *hex *secret" "$cw" profile check usim-generic sim-demo
+printf 'profile { name = "t", fields = { { name = "iccid", type = "iccid" } } }\nfunction record(f, job)\n  card.reset {}\n  local x = f.icid\nend\n' >"$tmp/bad.lua"
+check "a misspelt field, with its line" 5 "bad.lua:4: fields.icid: the profile declares no such field" "$cw" profile check "$tmp/bad.lua"
+check "no such profile" 2 "none.lua" "$cw" profile check none
+check "the commands of a card, secrets masked" 0 "0020000A08 <8 bytes>" "$cw" profile compile usim-generic --data examples/sim-200.csv
+check "seconds of a card" 0 "200 records compiled, 0 failed" "$cw" profile compile usim-generic --data examples/sim-200.csv --record 200
+check "a bad file for a profile" 5 "wrong-luhn.csv:[0-9]*: iccid" "$cw" profile compile sim-demo --data examples/bad/wrong-luhn.csv
 check "sound files" 0 "200 records: sound" "$cw" order check --profile sim-demo examples/sim-200.csv examples/cos-4k.s19
 check "a bad file" 5 "wrong-luhn.csv:[0-9]*: iccid" "$cw" order check --profile sim-demo examples/bad/wrong-luhn.csv
 sed 1d examples/sim-200.csv >"$tmp/bare.csv"

@@ -202,8 +202,10 @@ test_masked(void **state)
 		    "'string' with a 'number'" },
 		{ "local t = {} t[f.ki].x = 1", "t.lua:3: attempt to index a "
 		    "nil value (field '?')" },
-		{ "f[f.ki]()", "t.lua:3: attempt to call a nil value (field "
-		    "'?')" },
+		{ "f[f.ki]()", "t.lua:3: fields: read by a name that the "
+		    "profile does not declare" },
+		{ "local x = f.opc", "t.lua:3: fields.opc: the profile declares "
+		    "no such field" },
 		{ "string.format('%q' .. f.ki)", "t.lua:3: format: only %* %* "
 		    "%* %* %*" },
 		{ "card.apdu(f.spn)", "t.lua:3: hex must be an even number of "
