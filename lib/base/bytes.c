@@ -102,8 +102,9 @@ cw_rd_str8(struct cw_rd *r, char *dst, size_t cap)
 	size_t len = cw_rd_u8(r);
 	const uint8_t *p = cw_rd_bytes(r, len);
 
+	/* All of it: what lay there before may have been a record. */
 	CW_ASSERT(cap > 0);
-	dst[0] = '\0';
+	memset(dst, 0, cap);
 	if (p == NULL)
 		return;
 	if (len >= cap || !is_text(p, len)) {
@@ -111,7 +112,6 @@ cw_rd_str8(struct cw_rd *r, char *dst, size_t cap)
 		return;
 	}
 	memcpy(dst, p, len);
-	dst[len] = '\0';
 }
 
 size_t

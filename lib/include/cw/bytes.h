@@ -42,7 +42,7 @@ const uint8_t *cw_rd_bytes(struct cw_rd *r, size_t len);
 /* Copies len bytes to dst; dst is zeroed when they are not there. */
 void cw_rd_copy(struct cw_rd *r, uint8_t *dst, size_t len);
 /*
- * Text with a u8 length before it into dst[cap], always NUL-terminated.
+ * Text with a u8 length before it into dst[cap], zero to its end.
  * Bad if it does not fit with its NUL, or holds a NUL or a control character.
  */
 void cw_rd_str8(struct cw_rd *r, char *dst, size_t cap);
