@@ -170,6 +170,7 @@ sender(const char *program, const char *path, const char *tty)
 	if (pid != 0)
 		return pid;
 	fd = open(tty, O_RDWR | O_NOCTTY);
+	tcflush(fd, TCIFLUSH);	/* what was for people's eyes */
 	dup2(fd, 0);
 	dup2(fd, 1);
 	fd = open("/dev/null", O_WRONLY);
@@ -197,6 +198,9 @@ one(const char *program, const char *path)
 	due = cw_console_input(&con, (const uint8_t *)"load\r", 5, now_us());
 	if (!cw_console_loading(&con))
 		die("load does not begin");
+	/* A person starts the sender when the console asks, and not before. */
+	while (now_us() < limit && (said_len == 0 || said[said_len - 1] != 'C'))
+		turn(fd, &due);
 	pid = sender(program, path, tty);
 	while (now_us() < limit && (!gone || cw_console_loading(&con))) {
 		turn(fd, &due);

@@ -61,7 +61,9 @@ class Orders(Emulated):
         cards = report['cards']
         self.assertEqual(cards['drawn'], cards['good'] + cards['reject'] + cards['in-doubt'])
         self.assertEqual(cards['reject'] + cards['in-doubt'], 5)
-        self.assertEqual(report['cos']['sent'], self.readers)
+        # A reader that starts late may find the order done.
+        self.assertEqual(report['cos']['sent'], report['cos']['readers'])
+        self.assertIn(report['cos']['sent'], range(1, self.readers + 1))
         self.assertEqual(self.plant.down(), [])
 
 
