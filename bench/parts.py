@@ -9,6 +9,7 @@ import time
 
 import delay
 import factory
+import pcsc
 
 MIB = 1 << 20
 
@@ -369,4 +370,5 @@ def trips(b):
 
 
 PARTS = {'line': line, 'results': results, 'intake': intake, 'stack': stack,
-         'memory': memory, 'image': image, 'card': card, 'trips': trips}
+         'memory': memory, 'image': image, 'card': card, 'trips': trips,
+         'pcsc': pcsc.pcsc}
