@@ -142,7 +142,8 @@ line_set(struct cw_reader *r, struct cw_reader_slot *s,
 	if (err < 0)
 		return err;
 	s->line = *line;
-	s->etu_us_q16 = ((uint64_t)line->etu_clk * 1000000u << 16) / line->clk_hz;
+	s->etu_us_q16 = ((uint64_t)line->f * 1000000u << 16) /
+	    ((uint64_t)line->clk_hz * line->d);
 	return 0;
 }
 
@@ -177,6 +178,8 @@ act_rst(struct cw_reader *r, struct cw_reader_slot *s)
 	line.convention = CW_DIRECT;
 	line.turn_etu = GUARD_ETU_RESET;
 	line.t1 = false;
+	line.f = ETU_CLK_RESET;
+	line.d = 1;
 	err = line_set(r, s, &line);
 	if (err < 0)
 		return err;
@@ -313,7 +316,8 @@ cw_reader_line_protocol(struct cw_reader *r, struct cw_reader_slot *s)
 	err = line_set(r, s, &line);
 	if (err < 0)
 		return err;
-	cw_t1_config(&cfg, &s->atr, line.etu_clk);
+	/* Rounded down: no waiting time comes out too short. */
+	cw_t1_config(&cfg, &s->atr, line.f / line.d);
 	cw_t1_init(&s->t1, &cfg);
 	return 0;
 }
@@ -348,6 +352,8 @@ atr_whole(struct cw_reader *r, struct cw_reader_slot *s)
 		err = cw_pps_fidi(s->atr.ta1, &fi, &fmax_hz, &di);
 		if (err == 0) {
 			line.etu_clk = (fi + di / 2u) / di;
+			line.f = fi;
+			line.d = di;
 			line.turn_etu = turn_etu(s->atr.ta1);
 			s->ta1 = s->atr.ta1;
 		}
@@ -438,16 +444,6 @@ cw_reader_line_activate_event(struct cw_reader *r, struct cw_reader_slot *s,
 /* DI of table 8 from the fastest to the slowest. */
 static const uint8_t di_order[] = { 7, 6, 9, 5, 8, 4, 3, 2, 1 };
 
-/* Clocks per etu as a whole number, or 0 when that is more than 1 % off. */
-static uint32_t
-etu_clk_of(uint16_t fi, uint8_t di)
-{
-	uint32_t clk = (fi + di / 2u) / di, exact = clk * di;
-	uint32_t off = exact > fi ? exact - fi : fi - exact;
-
-	return off * 100 > fi ? 0 : clk;
-}
-
 /* True when ta1 is no faster than cap allows. */
 static bool
 within_cap(uint8_t cap, uint16_t fi, uint8_t di)
@@ -484,9 +480,9 @@ speed_best(struct cw_reader *r, struct cw_reader_slot *s, uint8_t cap)
 
 		if (cw_pps_fidi(ta1, &fi, &fmax_hz, &di) < 0 || di > card_di)
 			continue;
-		etu_clk = etu_clk_of(fi, di);
-		if (etu_clk == 0 || !within_cap(cap, fi, di))
+		if (!within_cap(cap, fi, di))
 			continue;
+		etu_clk = (fi + di / 2u) / di;
 		*l = s->line;
 		if (r->cfg.card->best_line(r->cfg.dev, s->idx, ta1, l) < 0 ||
 		    l->etu_clk != etu_clk || l->clk_hz < 1000000)
@@ -497,9 +493,11 @@ speed_best(struct cw_reader *r, struct cw_reader_slot *s, uint8_t cap)
 		l->convention = s->line.convention;
 		l->turn_etu = turn_etu(ta1);
 		l->t1 = s->line.t1;
+		l->f = fi;
+		l->d = di;
 		s->ta1_want = ta1;
-		return (uint64_t)l->clk_hz * s->line.etu_clk >
-		    (uint64_t)s->line.clk_hz * etu_clk;
+		return (uint64_t)l->clk_hz * di * s->line.f >
+		    (uint64_t)s->line.clk_hz * s->line.d * fi;
 	}
 	return false;
 }

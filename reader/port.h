@@ -36,7 +36,7 @@
  */
 struct cw_card_line {
 	uint32_t clk_hz;	/* 1e6..5e6 before PPS, the card's limit after */
-	uint32_t etu_clk;	/* clocks per etu, F/D: 372 at reset */
+	uint32_t etu_clk;	/* clocks per etu: F/D to the nearest whole number */
 	uint16_t guard_etu;	/* between leading edges of characters that we
 				 * send: 12 + N; 11 in T=1 with N = 255 */
 	enum cw_convention convention;
@@ -44,6 +44,8 @@ struct cw_card_line {
 				 * first, at least: 12, with D = 64 16 (10.2); in
 				 * T=1 BGT, 22 (11.2) */
 	bool t1;		/* T=1: no error signal, no repetition */
+	uint16_t f;		/* F and D themselves, for a board that can do */
+	uint8_t d;		/* parts of a clock: 372 and 1 at reset */
 };
 
 /*
@@ -72,7 +74,7 @@ struct cw_card_ops {
 	int (*set_line)(void *dev, uint8_t slot, const struct cw_card_line *line);
 	/*
 	 * Can F and D of ta1 be done?  Fills clk_hz (the fastest up to F's fmax)
-	 * and etu_clk (F/D rounded); CW_ERANGE if not.  Asked before PPS, from
+	 * and etu_clk; CW_ERANGE if not.  Asked before PPS, from
 	 * the card's best downward.
 	 */
 	int (*best_line)(void *dev, uint8_t slot, uint8_t ta1, struct cw_card_line *line);

@@ -224,6 +224,9 @@ cw_card_rate_fits(const struct cw_sim_card *c)
 	uint64_t theirs = (uint64_t)c->etu_clk * c->di * 50;
 	uint64_t ours = (uint64_t)c->fi * 50;
 
+	/* Whole clocks are all that we are told: of 11.625, 12. */
+	if (c->etu_clk == (c->fi + c->di / 2u) / c->di)
+		return true;
 	return theirs + c->fi >= ours && theirs <= ours + c->fi;
 }
 

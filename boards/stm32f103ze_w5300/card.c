@@ -7,7 +7,7 @@
 #include "cw/pps.h"
 
 /* struct cw_card_ops: what the core asks for.  The events are card_poll.c's. */
-#define ETU_CLK_RESET 372u
+#define F_RESET 372u
 /* 10 MHz is what interface chips of this class let through. */
 #define CLK_MAX_HZ 10000000u
 /* From the error signal, seen at 11 etu, to the repetition: 2 etu at least
@@ -127,9 +127,7 @@ card_set_line(void *dev, uint8_t slot, const struct cw_card_line *line)
 	uint32_t cr1;
 
 	(void)dev;
-	if (line->clk_hz == s->best.clk_hz && line->etu_clk == s->best_etu_clk)
-		r = s->best;
-	else if (cw_rate_of(pclk_hz(slot), line->clk_hz, line->etu_clk, &r) < 0)
+	if (cw_rate_of(pclk_hz(slot), line->clk_hz, line->f, line->d, &r) < 0)
 		return CW_ERANGE;
 	/* GT has eight bits; 11 etu is more than this USART can do, and 12 is
 	 * never too little. */
@@ -153,7 +151,7 @@ card_set_line(void *dev, uint8_t slot, const struct cw_card_line *line)
 static int
 card_best_line(void *dev, uint8_t slot, uint8_t ta1, struct cw_card_line *line)
 {
-	struct cw_slot *s = &cw_slots[slot];
+	struct cw_rate best;
 	uint32_t fmax_hz;
 	uint16_t fi;
 	uint8_t di;
@@ -163,11 +161,10 @@ card_best_line(void *dev, uint8_t slot, uint8_t ta1, struct cw_card_line *line)
 		return CW_ERANGE;
 	if (fmax_hz > CLK_MAX_HZ)
 		fmax_hz = CLK_MAX_HZ;
-	if (cw_rate_best(pclk_hz(slot), fmax_hz, fi, di, &s->best) < 0)
+	if (cw_rate_best(pclk_hz(slot), fmax_hz, fi, di, &best) < 0)
 		return CW_ERANGE;
-	s->best_etu_clk = (fi + di / 2u) / di;
-	line->clk_hz = s->best.clk_hz;
-	line->etu_clk = s->best_etu_clk;
+	line->clk_hz = best.clk_hz;
+	line->etu_clk = (fi + di / 2u) / di;
 	return 0;
 }
 
@@ -212,7 +209,7 @@ card_reset(void *dev, uint8_t slot, bool asserted)
 		return CW_EIO;
 	cw_line_stop(l, s);
 	if (!asserted) {
-		if (cw_rate_of(pclk_hz(slot), s->rate.clk_hz, ETU_CLK_RESET, &r) < 0)
+		if (cw_rate_of(pclk_hz(slot), s->rate.clk_hz, F_RESET, 1, &r) < 0)
 			return CW_ERANGE;
 		s->guard_etu = s->turn_etu = 12;
 		l->t1 = false;

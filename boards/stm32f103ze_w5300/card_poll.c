@@ -29,7 +29,7 @@ cw_card_start(void)
 
 	for (i = 0; i < CW_BOARD_SLOTS; i++) {
 		const struct cw_slot_pins *p = &cw_slot_pins[i];
-		struct cw_card_line line = { 5000000, 372, 12, CW_DIRECT, 12, false };
+		struct cw_card_line line = { 5000000, 372, 12, CW_DIRECT, 12, false, 372, 1 };
 
 		cw_lines[i].u = usart[i];
 		cw_lines[i].feed = &CW_DMA1->ch[feed[i] - 1];

@@ -111,8 +111,6 @@ struct cw_slot {
 	bool moved;			/* CW_EV_CARD is to be told */
 
 	struct cw_rate rate;
-	struct cw_rate best;		/* of the last best_line, ... */
-	uint32_t best_etu_clk;		/* ... for a set_line that asks for this */
 	uint32_t etu_q16;		/* microseconds, 16.16 */
 	uint16_t guard_etu, turn_etu;
 

@@ -45,15 +45,18 @@ cw_rate_best(uint32_t pclk_hz, uint32_t max_hz, uint16_t f, uint8_t d,
 }
 
 int
-cw_rate_of(uint32_t pclk_hz, uint32_t clk_hz, uint32_t etu_clk,
+cw_rate_of(uint32_t pclk_hz, uint32_t clk_hz, uint16_t f, uint8_t d,
     struct cw_rate *r)
 {
 	uint32_t psc;
 
-	if (clk_hz == 0 || clk_hz > pclk_hz || etu_clk == 0 || etu_clk > UINT16_MAX)
+	if (clk_hz == 0 || clk_hz > pclk_hz || f == 0 || d == 0)
 		return CW_ERANGE;
-	psc = (pclk_hz + 2 * clk_hz - 1) / (2 * clk_hz);
-	if (psc > PSC_MAX || rate_at(pclk_hz, psc, (uint16_t)etu_clk, 1, r) < 0)
+	/* clk_hz may be one of ours, rounded down */
+	psc = pclk_hz / (2 * clk_hz);
+	if (psc == 0 || pclk_hz / (2 * psc) > clk_hz)
+		psc++;
+	if (psc > PSC_MAX || rate_at(pclk_hz, psc, f, d, r) < 0)
 		return CW_ERANGE;
 	return (uint64_t)r->clk_hz * 100 < (uint64_t)clk_hz * 99 ? CW_ERANGE : 0;
 }

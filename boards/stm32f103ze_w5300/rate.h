@@ -25,9 +25,8 @@ struct cw_rate {
 int cw_rate_best(uint32_t pclk_hz, uint32_t max_hz, uint16_t f, uint8_t d,
     struct cw_rate *r);
 
-/* The rate for a given clock (within 1 % and not above) and whole clocks per
- * etu; 0, or CW_ERANGE. */
-int cw_rate_of(uint32_t pclk_hz, uint32_t clk_hz, uint32_t etu_clk,
+/* The rate for a given clock (within 1 % and not above) and F/D; 0, or CW_ERANGE. */
+int cw_rate_of(uint32_t pclk_hz, uint32_t clk_hz, uint16_t f, uint8_t d,
     struct cw_rate *r);
 
 /* How far the etu of r is from F/D card clocks, in parts per million, + long. */

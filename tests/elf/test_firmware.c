@@ -186,6 +186,10 @@ trace_equal(void **state)
 	static const struct cw_sim_card_config t0[] = {
 		{ .ta1 = 0x96 }, { .ta1 = 0x11, .inverse = true }, { .ta1 = 0x97 },
 	};
+	/* 46.5, 23.25 and 11.625 clocks per etu */
+	static const struct cw_sim_card_config parts[] = {
+		{ .ta1 = 0x14 }, { .ta1 = 0x15 }, { .ta1 = 0x16 },
+	};
 	static const struct cw_sim_card_config t1[] = {
 		{ .ta1 = 0x96, .protocols = CW_SIM_T1 },
 		{ .ta1 = 0x95, .protocols = CW_SIM_T1, .crc = true, .ifsc = 32,
@@ -206,6 +210,10 @@ trace_equal(void **state)
 		 * convention is not known yet, and so not repeated. */
 		for (i = t0[k].inverse; i < sizeof t0_faults / sizeof t0_faults[0]; i++)
 			both(&t0[k], t0_faults[i]);
+	}
+	for (k = 0; k < 3; k++) {
+		both(&parts[k], "none");
+		assert_int_equal(fw.result[0].ta1, parts[k].ta1);
 	}
 	for (k = 0; k < 2; k++) {
 		for (i = 0; i < sizeof faults / sizeof faults[0]; i++)

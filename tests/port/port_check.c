@@ -12,7 +12,7 @@
 
 static const struct cw_card_line line_default = {
 	.clk_hz = 4000000, .etu_clk = 372, .guard_etu = 12,
-	.turn_etu = 12,
+	.turn_etu = 12, .f = 372, .d = 1,
 };
 
 /* The clock that the board is configured for is one that it can do. */

@@ -12,7 +12,7 @@ static void
 test_refuses(void **state)
 {
 	const struct cw_card_ops *c = &cw_template_card_ops;
-	struct cw_card_line line = { 4000000, 372, 12, CW_DIRECT, 12, false };
+	struct cw_card_line line = { 4000000, 372, 12, CW_DIRECT, 12, false, 372, 1 };
 	uint8_t b[4] = { 0 };
 
 	(void)state;

@@ -365,7 +365,7 @@ line_open(struct line_rig *r)
 		.queue_mem_len = sizeof r->queue_mem, .rx_mem = r->rx_mem,
 		.tx_mem = r->tx_mem, .link_dead_ms = UINT32_MAX,
 	};
-	r->line = (struct cw_card_line){ 4000000, 372, 12, CW_DIRECT, 12, false };
+	r->line = (struct cw_card_line){ 4000000, 372, 12, CW_DIRECT, 12, false, 372, 1 };
 	r->now_us = 1000000;
 	CW_ASSERT(cw_reader_init(&r->core, &r->cfg, r->now_us) == 0);
 	feed(r, &open);

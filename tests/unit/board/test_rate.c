@@ -158,19 +158,24 @@ test_of(void **state)
 	struct cw_rate r;
 
 	(void)state;
-	assert_int_equal(cw_rate_of(60000000, 5000000, 372, &r), 0);
+	assert_int_equal(cw_rate_of(60000000, 5000000, 372, 1, &r), 0);
 	assert_int_equal(r.brr, 4464);
 	/* 3.57 MHz: 60 / 18 = 3.33 is more than 1 % below it */
-	assert_int_equal(cw_rate_of(60000000, 3570000, 372, &r), CW_ERANGE);
-	assert_int_equal(cw_rate_of(60000000, 3750000, 372, &r), 0);
+	assert_int_equal(cw_rate_of(60000000, 3570000, 372, 1, &r), CW_ERANGE);
+	assert_int_equal(cw_rate_of(60000000, 3750000, 372, 1, &r), 0);
 	assert_int_equal(r.psc, 8);
-	assert_int_equal(cw_rate_of(60000000, 0, 372, &r), CW_ERANGE);
-	assert_int_equal(cw_rate_of(60000000, 5000000, 0, &r), CW_ERANGE);
-	assert_int_equal(cw_rate_of(60000000, 900000, 372, &r), CW_ERANGE);
-	assert_int_equal(cw_rate_of(60000000, 5000000, 1, &r), CW_ERANGE);
-	assert_int_equal(cw_rate_of(60000000, 5000000, 5461, &r), 0);
-	assert_int_equal(cw_rate_of(60000000, 5000000, 5462, &r), CW_ERANGE);
-	assert_int_equal(cw_rate_of(60000000, 5000000, 70000, &r), CW_ERANGE);
+	assert_int_equal(cw_rate_of(60000000, 0, 372, 1, &r), CW_ERANGE);
+	assert_int_equal(cw_rate_of(60000000, 5000000, 0, 1, &r), CW_ERANGE);
+	assert_int_equal(cw_rate_of(60000000, 900000, 372, 1, &r), CW_ERANGE);
+	assert_int_equal(cw_rate_of(60000000, 5000000, 1, 1, &r), CW_ERANGE);
+	assert_int_equal(cw_rate_of(60000000, 5000000, 5461, 1, &r), 0);
+	assert_int_equal(cw_rate_of(60000000, 5000000, 5462, 1, &r), CW_ERANGE);
+	assert_int_equal(cw_rate_of(60000000, 5000000, 372, 0, &r), CW_ERANGE);
+	/* 372/32 is 11.625 clocks; 60 / 14 MHz is no whole number of hertz */
+	assert_int_equal(cw_rate_of(60000000, 5000000, 372, 32, &r), 0);
+	assert_int_equal(r.brr, 140);
+	assert_int_equal(cw_rate_of(60000000, 4285714, 372, 1, &r), 0);
+	assert_int_equal(r.psc, 7);
 }
 
 /* The README shows what the code does. */

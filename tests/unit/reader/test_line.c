@@ -184,6 +184,7 @@ test_pps(void **state)
 		{ "capped", PPS_ECHO, 0x95, 0, 5000000, 0x95, 1 },
 		{ "capped in another F", PPS_ECHO, 0x13, 0, 5000000, 0x93, 1 },
 		{ "board does 94", PPS_ECHO, 0, 0x94, 5000000, 0x94, 1 },
+		{ "a fraction of a clock", PPS_ECHO, 0, 0x99, 5000000, 0x99, 1 },
 		{ "board does none", PPS_ECHO, 0, 0, 0, 0x11, 1 },
 		{ "no faster than 372/1", PPS_ECHO, 0x11, 0, 4000000, 0x11, 1 },
 	};
