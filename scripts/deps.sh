@@ -7,7 +7,7 @@ set -eu
 
 build="gcc make meson ninja-build pkg-config python3 libc6-dev libuv1-dev
     libssl-dev libmbedtls-dev libsqlite3-dev libmicrohttpd-dev libjansson-dev
-    libcurl4-openssl-dev liblua5.4-dev libmodbus-dev libcmocka-dev
+    libcurl4-openssl-dev liblua5.4-dev libmodbus-dev libzip-dev libcmocka-dev
     libpcsclite-dev"
 qemu="qemu-system-arm"
 test="$build openssl curl sqlite3 mbpoll clang libclang-rt-14-dev

@@ -98,7 +98,7 @@ match(const struct cw_sim_gp *g, const uint8_t *aid, size_t len)
 {
 	int i;
 
-	if (len <= cw_gps_isd.len && memcmp(cw_gps_isd.b, aid, len) == 0)
+	if (len == 0 || (len <= cw_gps_isd.len && memcmp(cw_gps_isd.b, aid, len) == 0))
 		return -1;
 	for (i = 0; i < CW_GPS_APPS; i++)
 		if (g->app[i].aid.len >= len && g->app[i].aid.len > 0 &&
