@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "cw/bytes.h"
-#include "lib/base/sha256_priv.h"
+#include "cw/sha256_block.h"
 
 /*
  * FIPS 180-4, 6.2.2.  The schedule is a ring of 16 words: 64 bytes of stack in

@@ -3,7 +3,7 @@
 
 #include "cw/bytes.h"
 #include "cw/sha256.h"
-#include "sha256_priv.h"
+#include "cw/sha256_block.h"
 
 /* FIPS 180-4, 4.2.2 */
 const uint32_t cw_sha256_k[64] = {

@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "cw/bytes.h"
-#include "sha256_priv.h"
+#include "cw/sha256_block.h"
 
 /*
  * One round of FIPS 180-4, 6.2.2, step 3.  The variables are not moved: the next
