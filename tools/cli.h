@@ -84,5 +84,6 @@ int cw_line_list_run(struct cw_cli *cli);
 int cw_trace_run(struct cw_cli *cli);
 int cw_profile_check_run(struct cw_cli *cli);
 int cw_profile_compile_run(struct cw_cli *cli);
+int cw_profile_test_run(struct cw_cli *cli);
 
 #endif

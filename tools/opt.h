@@ -49,6 +49,7 @@
 	  "in the directory made by setup)") \
 	X(ADDRESS, "address", 0, "IP", "ask only there (default: every network)") \
 	X(PLAIN, "plain", 0, NULL, "over an unsecured link") \
+	X(CARD, "card", 0, "FILE", "description of the simulated card") \
 	X(SHOW, "show", 0, NULL, "print the key, as a reader's console takes it")
 
 enum cw_opt_id {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * `cardwright profile check` and `compile`: what a card profile says and makes,
- * without a card.
+ * `cardwright profile check`, `compile` and `test`: what a card profile says and
+ * makes, without a card; and what a simulated one says to it.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -35,18 +35,26 @@ struct job {
 	bool shown;
 };
 
+static void
+find(const char *name, char path[1400])
+{
+	char dir[1024];
+
+	if (strchr(name, '/') != NULL || strstr(name, ".lua") != NULL) {
+		snprintf(path, 1400, "%s", name);
+	} else {
+		cw_cli_profiles_dir(dir, sizeof(dir));
+		snprintf(path, 1400, "%s/%s.lua", dir, name);
+	}
+}
+
 static struct cw_profile *
 load(const char *name, int *code)
 {
-	char path[1400], dir[1024], err[400];
+	char path[1400], err[400];
 	struct cw_profile *p;
 
-	if (strchr(name, '/') != NULL || strstr(name, ".lua") != NULL) {
-		snprintf(path, sizeof(path), "%s", name);
-	} else {
-		cw_cli_profiles_dir(dir, sizeof(dir));
-		snprintf(path, sizeof(path), "%s/%s.lua", dir, name);
-	}
+	find(name, path);
 	if (access(path, R_OK) != 0) {
 		*code = cw_cli_fail(CW_EXIT_USAGE, "%s: %s; give the path of a .lua "
 		    "file, or a name of the folder of profiles", path,
@@ -361,4 +369,25 @@ cw_profile_compile_run(struct cw_cli *cli)
 		    (unsigned long long)j.done);
 	cw_profile_free(j.p);
 	return code;
+}
+
+/* ---- test ---- */
+
+/* The simulated card is no part of this program: another one beside it has it. */
+int
+cw_profile_test_run(struct cw_cli *cli)
+{
+	static const char name[] = "/cardwright-profile-test";
+	char path[1400], prog[1024 + sizeof(name)], *slash;
+	ssize_t n = readlink("/proc/self/exe", prog, 1024);
+
+	prog[n > 0 ? n : 0] = '\0';
+	if ((slash = strrchr(prog, '/')) == NULL)
+		return cw_cli_fail(CW_EXIT_DENIED, "/proc: %s", strerror(errno));
+	memcpy(slash, name, sizeof(name));
+	find(cli->args.arg[0], path);
+	execl(prog, "cardwright-profile-test", "--card",
+	    cw_opt_get(&cli->args, CW_OPT_CARD), "--data",
+	    cw_opt_get(&cli->args, CW_OPT_DATA), path, (char *)NULL);
+	return cw_cli_fail(CW_EXIT_DENIED, "%s: %s", prog, strerror(errno));
 }

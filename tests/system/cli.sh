@@ -86,6 +86,14 @@ check "a misspelt field, with its line" 5 "bad.lua:4: fields.icid: the profile d
 check "no such profile" 2 "none.lua" "$cw" profile check none
 check "the commands of a card, secrets masked" 0 "0020000A08 <8 bytes>" "$cw" profile compile usim-generic --data examples/sim-200.csv
 check "seconds of a card" 0 "200 records compiled, 0 failed" "$cw" profile compile usim-generic --data examples/sim-200.csv --record 200
+check "200 records on simulated cards" 0 "200 cards good, 0 rejected" "$cw" profile test usim-generic --data examples/sim-200.csv --card profiles/cards/usim.txt
+sed 's/value=88888888/value=12345678/' profiles/cards/usim.txt >"$tmp/other.txt"
+check "blanks under another transport key" 1 "record 1 .*0020000A: the card answers 63C2" "$cw" profile test usim-generic --data examples/sim-200.csv --card "$tmp/other.txt"
+sed 's/tries=3$/tries=3 left=2/' profiles/cards/usim.txt >"$tmp/burnt.txt"
+check "a blank that lost a try is left alone" 1 "0020000A: the card answers 63C2" "$cw" profile test usim-generic --data examples/sim-200.csv --card "$tmp/burnt.txt"
+sed 's/role=opc/role=plain/' profiles/cards/usim.txt >"$tmp/noopc.txt"
+check "a card that does not take OPc" 1 "00880080: the card answers 6985" "$cw" profile test usim-generic --data examples/sim-200.csv --card "$tmp/noopc.txt"
+check "a bad description" 2 "bad.lua:1: " "$cw" profile test usim-generic --data examples/sim-200.csv --card "$tmp/bad.lua"
 check "a bad file for a profile" 5 "wrong-luhn.csv:[0-9]*: iccid" "$cw" profile compile sim-demo --data examples/bad/wrong-luhn.csv
 check "sound files" 0 "200 records: sound" "$cw" order check --profile sim-demo examples/sim-200.csv examples/cos-4k.s19
 check "a bad file" 5 "wrong-luhn.csv:[0-9]*: iccid" "$cw" order check --profile sim-demo examples/bad/wrong-luhn.csv
