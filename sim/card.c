@@ -111,8 +111,15 @@ say_atr(struct cw_sim_card *c)
 	const struct cw_sim_fault *f = &c->cfg.fault;
 	uint8_t atr[CW_ATR_MAX] = { c->cfg.inverse ? 0x3F : 0x3B,
 	    c->cfg.protocols == CW_SIM_T0 ? 0x99 : 0xD9 };
+	const uint8_t *own;
 	size_t len = 2, i;
 
+	if (c->cos_runs && c->uicc != NULL && f->kind != CW_FAULT_ATR &&
+	    (len = cw_uicc_atr(c->uicc, &own)) > 0) {
+		cw_card_say(c, own, len);
+		return;
+	}
+	len = 2;
 	len += put_interface(c, atr + len);
 	atr[len++] = 0x80;
 	atr[len++] = 0x67;

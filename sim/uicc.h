@@ -33,6 +33,8 @@ bool cw_uicc_active(const struct cw_uicc_desc *d);
 /* One card; NULL when out of memory. _free wipes it. */
 struct cw_uicc *cw_uicc_new(const struct cw_uicc_desc *d);
 void cw_uicc_free(struct cw_uicc *u);
+/* The answer to reset that the description asks for, lends; 0 bytes: none. */
+size_t cw_uicc_atr(const struct cw_uicc *u, const uint8_t **atr);
 /* Content of "3F00/2FE2" or "3F00/7F10/6F40#1", whoever may read it: bytes, CW_ENOENT,
  * CW_EFULL. */
 int cw_uicc_read(const struct cw_uicc *u, const char *path, uint8_t *out, size_t cap);

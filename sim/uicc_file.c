@@ -35,6 +35,13 @@ cw_uicc_free(struct cw_uicc *u)
 	free(u);
 }
 
+size_t
+cw_uicc_atr(const struct cw_uicc *u, const uint8_t **atr)
+{
+	*atr = u->d->atr;
+	return u->d->atr_len;
+}
+
 int
 cw_uicc_child(const struct cw_uicc_desc *d, int df, uint16_t fid)
 {

@@ -54,6 +54,7 @@ struct cw_uicc_desc {
 	int file_cnt;
 	struct uicc_pin pin[UICC_PIN_CNT];
 	uint64_t sqn;
+	uint8_t atr_len, atr[33];	/* in place of the chip's own; 0: none */
 	uint32_t len;
 	uint8_t content[UICC_BYTES_MAX];
 };

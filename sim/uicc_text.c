@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cw/atr.h"
 #include "cw/bytes.h"
 #include "cw/err.h"
 #include "sim/uicc_priv.h"
@@ -40,6 +41,9 @@ struct reader {
 	char *word[WORDS_MAX];
 	int cnt;
 };
+
+static int
+fail(struct reader *r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 static int
 fail(struct reader *r, const char *fmt, ...)
@@ -321,6 +325,22 @@ take_pin(struct reader *r)
 	return err;
 }
 
+/* Bytes that a reader will take, for T=0 and at no other speed than the chip's. */
+static int
+take_atr(struct reader *r)
+{
+	struct cw_uicc_desc *d = r->d;
+	struct cw_atr a;
+	int n = r->cnt == 2 ? cw_unhex(d->atr, sizeof d->atr, r->word[1],
+	    strlen(r->word[1])) : -1;
+
+	if (n < 2 || cw_atr_parse(&a, d->atr, (size_t)n) < 0 || a.first_t != 0)
+		return fail(r, "atr takes a whole answer to reset of a T=0 card in "
+		    "hex, with TCK if it needs one");
+	d->atr_len = (uint8_t)n;
+	return 0;
+}
+
 static int
 take_line(struct reader *r)
 {
@@ -336,6 +356,8 @@ take_line(struct reader *r)
 		return take_ef(r);
 	if (strcmp(what, "pin") == 0)
 		return take_pin(r);
+	if (strcmp(what, "atr") == 0)
+		return take_atr(r);
 	if (strcmp(what, "card") == 0 && r->cnt == 2) {
 		snprintf(r->d->name, sizeof r->d->name, "%s", r->word[1]);
 		return 0;
@@ -351,8 +373,8 @@ take_line(struct reader *r)
 			r->d->sqn = r->d->sqn << 8 | sqn[i];
 		return 0;
 	}
-	return fail(r, "\"%s\" is not understood; a line begins with card, state, df, "
-	    "adf, ef, pin or sqn", what);
+	return fail(r, "\"%s\" is not understood; a line begins with card, state, atr, "
+	    "df, adf, ef, pin or sqn", what);
 }
 
 /* Lines of blank-separated words; # begins a comment. */
@@ -506,6 +528,11 @@ cw_uicc_save(const struct cw_uicc *u, FILE *fp)
 	int i;
 
 	fprintf(fp, "card %s\nstate active\n", d->name[0] != '\0' ? d->name : "uicc");
+	if (d->atr_len > 0) {
+		fputs("atr ", fp);
+		put_hex(d->atr, d->atr_len, fp);
+		fputc('\n', fp);
+	}
 	fprintf(fp, "sqn %012llX\n", (unsigned long long)u->sqn_ms);
 	for (i = 0; i < UICC_PIN_CNT; i++) {
 		const struct uicc_pin *p = &u->pin[i];

@@ -410,6 +410,7 @@ test_bad_text(void **state)
 		{ "pin 02 value=1234\n", "t:1: a PIN is" },
 		{ "pin 01 value=123\n", "t:1: a PIN or key has" },
 		{ "pin 01 tries=99\n", "t:1: \"tries=99\"" },
+		{ "atr 3B9F96801F\n", "t:1: atr takes" },
 		{ "file 3F00\n", "t:1: \"file\" is not understood" },
 	};
 	char err[256];
