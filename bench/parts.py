@@ -341,6 +341,10 @@ def stay_with_delay(b, seconds, cards):
     with f:
         f.make()
         f.edit('line-1.ini', '127.1.0.', '127.101.0.')
+        for k in (1, 2):        # the key is the reader's, whatever address it is met at
+            at = f'{k}:{f.reader_port}\n'
+            f.edit('line-1.ini', f'reader = 127.101.0.{at}',
+                   f'reader = 127.101.0.{at}identity = 127.1.0.{at}')
         routes = [((f'127.101.0.{k}', f.reader_port), (f'127.1.0.{k}', f.reader_port))
                   for k in (1, 2)]
         with delay.Relay(routes, seconds):

@@ -11,7 +11,7 @@ build=build/fuzz
 [ -f $build/build.ninja ] ||
     CC=clang meson setup $build -Dfuzz=true -Db_sanitize=address,undefined \
 	-Db_lundef=false >/dev/null
-meson compile -C $build $(cd tests/fuzz && ls fuzz_*.c | sed 's/\.c$//') >$build/compile.log 2>&1 ||
+ninja -C $build $(ls tests/fuzz/fuzz_*.c | sed 's/\.c$//') >$build/compile.log 2>&1 ||
     { cat $build/compile.log; exit 1; }
 passed=0
 failed=0
