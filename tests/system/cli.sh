@@ -94,9 +94,10 @@ check "a blank that lost a try is left alone" 1 "0020000A: the card answers 63C2
 sed 's/role=opc/role=plain/' profiles/cards/usim.txt >"$tmp/noopc.txt"
 check "a card that does not take OPc" 1 "00880080: the card answers 6985" "$cw" profile test usim-generic --data examples/sim-200.csv --card "$tmp/noopc.txt"
 sja2=profiles/cards/sysmo-isim-sja2.txt
-check "a programmable SIM by its own key" 1 "^1 cards good, 199 rejected" "$cw" profile test sysmo-isim-sja2 --data examples/sim-200.csv --card $sja2
-check "a card that is not the record's keeps its tries" 1 "record 2 .*: step 5: compare" "$cw" profile test sysmo-isim-sja2 --data examples/sim-200.csv --card $sja2
-check "a card of another type" 1 "step 1: the answer to reset is of another card" "$cw" profile test sysmo-isim-sja2 --data examples/sim-200.csv --card profiles/cards/usim.txt
+cut -d, -f1-5,11 examples/sim-200.csv >"$tmp/sja2.csv"
+check "a programmable SIM by its own key" 1 "^1 cards good, 199 rejected$" "$cw" profile test sysmo-isim-sja2 --data "$tmp/sja2.csv" --card $sja2
+check "a card that is not the record's keeps its tries" 1 "record 2 .*: step 5: compare" "$cw" profile test sysmo-isim-sja2 --data "$tmp/sja2.csv" --card $sja2
+check "a card of another type" 1 "step 1: the answer to reset is of another card" "$cw" profile test sysmo-isim-sja2 --data "$tmp/sja2.csv" --card profiles/cards/usim.txt
 check "a bad description" 2 "bad.lua:1: " "$cw" profile test usim-generic --data examples/sim-200.csv --card "$tmp/bad.lua"
 check "a bad file for a profile" 5 "wrong-luhn.csv:[0-9]*: iccid" "$cw" profile compile sim-demo --data examples/bad/wrong-luhn.csv
 check "sound files" 0 "200 records: sound" "$cw" order check --profile sim-demo examples/sim-200.csv examples/cos-4k.s19
