@@ -12,7 +12,7 @@ build="gcc make meson ninja-build pkg-config python3 libc6-dev libuv1-dev
 qemu="qemu-system-arm"
 test="$build openssl curl sqlite3 mbpoll clang libclang-rt-14-dev
     gcc-arm-none-eabi libnewlib-arm-none-eabi lrzsz libbearssl-dev libunicorn-dev
-    dpkg-dev libosmocore-utils $qemu
+    dpkg-dev libosmocore-utils python3-cryptography $qemu
     pcscd pcsc-tools opensc vsmartcard-vpcd"
 model="spin gcc libc6-dev"
 docs="lowdown"
