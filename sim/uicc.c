@@ -98,7 +98,8 @@ put_pins(const struct cw_uicc *u, struct cw_wr *w)
 	for (i = 0; i < UICC_PIN_CNT; i++) {
 		if (!u->pin[i].there)
 			continue;
-		on |= u->pin[i].enabled ? (uint8_t)(0x80 >> cnt) : 0;
+		if (u->pin[i].enabled)
+			on = (uint8_t)(on | 0x80u >> cnt);
 		cnt++;
 	}
 	cw_wr_u8(w, 0xC6);
