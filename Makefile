@@ -8,6 +8,7 @@
 #   make firmware  the reader's firmware: ELF, BIN, HEX, sizes (build/firmware)
 #   make firmware-mps2  the same for qemu-system-arm (build/firmware-mps2)
 #   make bench     figures against the limits, in the same run
+#   make bench-firmware  the firmware's figures, in the virtual board's time
 #   make model     the ledger's SPIN model and its mutants
 #   make soak      the stepper over many seeds (SEEDS=2000 CARDS=1000)
 #   make fuzz      each fuzz target for FUZZ_SECONDS (60)
@@ -69,6 +70,13 @@ bench:
 	@$(MAKE) --no-print-directory -s all
 	@python3 bench/run.py --build $(REL)
 
+bench-firmware: firmware
+	@scripts/deps.sh build test board
+	@mkdir -p build; test -f build/bench/build.ninja || \
+	    meson setup build/bench --buildtype=release -Ddebug=true >build/bench-setup.log
+	@ninja -C build/bench tests/elf/test-limits >build/bench/compile.log
+	@build/bench/tests/elf/test-limits build/firmware/cardwright-reader.elf 2>&1
+
 model:
 	@scripts/deps.sh model
 	@scripts/model.sh $(MODEL)
@@ -89,4 +97,4 @@ install: all
 clean:
 	rm -rf build
 
-.PHONY: all demo test firmware firmware-mps2 bench model soak fuzz style install clean
+.PHONY: all demo test firmware firmware-mps2 bench bench-firmware model soak fuzz style install clean
