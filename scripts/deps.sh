@@ -29,7 +29,6 @@ for group in "$@"; do
 	docs) want="$want $docs" ;;
 	board) want="$want $board" ;;
 	firmware) want="$want $firmware" ;;
-	firmware) want="$want $firmware" ;;
 	qemu) want="$want $qemu" ;;
 	*) echo "deps.sh: no group '$group'" >&2; exit 2 ;;
 	esac
